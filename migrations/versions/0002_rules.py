@@ -1,0 +1,201 @@
+"""The rules that no program may break, as triggers: what is written once, frozen or balanced.
+
+Every rule is said once, as a condition over OLD and NEW, and written in the dialect's form.
+The names U3 to U10 are those of docs/decisions/0004.
+
+Revision: 0002
+Follows: 0001
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+class Rule(NamedTuple):
+    """`message` is raised when `event` on `table` finds `when` true ("" is always)."""
+
+    name: str
+    table: str
+    event: str
+    when: str
+    message: str
+
+
+def _never(table: str, *events: str) -> list[Rule]:
+    return [
+        Rule(f"{table}_never_{event.lower()}", table, event, "", f"rows of {table} are never {event.lower()}d")
+        for event in events
+    ]
+
+
+_CYCLE_STATE = "(SELECT state FROM payment_cycle WHERE id = {row}.cycle_id)"
+_POSTED = "(SELECT is_posted FROM ledger_transaction WHERE id = {row}.transaction_id)"
+
+RULES: list[Rule] = [
+    # U9, the trail is append-only.
+    *_never("audit_event", "UPDATE", "DELETE"),
+    # U4: the bytes that left, and what is known of them, never change.
+    *_never("bank_file", "UPDATE", "DELETE"),
+    *_never("inbound_file", "DELETE"),
+    Rule(
+        "inbound_file_bytes_fixed",
+        "inbound_file",
+        "UPDATE OF bank_code, sha256, size, received_at",
+        "",
+        "the bytes of an inbound file never change",
+    ),
+    # U5, U6: a line of a believed statement stands as it was read.
+    *_never("bank_statement", "UPDATE", "DELETE"),
+    *_never("statement_line", "DELETE"),
+    Rule(
+        "statement_line_fixed",
+        "statement_line",
+        "UPDATE OF statement_id, position, reference, amount_vnd, currency, is_debit, status",
+        "",
+        "a statement line stands as the bank wrote it",
+    ),
+    *_never("payment_status", "UPDATE", "DELETE"),
+    # U1: what somebody is due is recorded once and for ever.
+    *_never("obligation", "UPDATE"),
+    # U3: an id that may have left is burnt; while the plan is a draft nothing has left.
+    Rule(
+        "instruction_delete_in_draft",
+        "instruction",
+        "DELETE",
+        _CYCLE_STATE.format(row="OLD") + " <> 'DRAFT'",
+        "an instruction of a plan that was submitted is never deleted",
+    ),
+    Rule(
+        "instruction_insert_in_draft",
+        "instruction",
+        "INSERT",
+        _CYCLE_STATE.format(row="NEW") + " <> 'DRAFT'",
+        "a plan that was submitted takes no further instruction",
+    ),
+    # U8: what was approved is what is sent.
+    Rule(
+        "instruction_content_fixed",
+        "instruction",
+        "UPDATE OF entitlement_id, cycle_id, end_to_end_id, generation, amount_vnd, channel, bank_code, account_id, "
+        "creditor_bin, creditor_name, unit_code",
+        _CYCLE_STATE.format(row="OLD") + " <> 'DRAFT'",
+        "what the bank will be told is fixed once the plan was submitted",
+    ),
+    Rule(
+        "approval_of_what_was_submitted",
+        "approval",
+        "INSERT",
+        "NOT EXISTS (SELECT 1 FROM payment_cycle c WHERE c.id = NEW.cycle_id AND c.state = 'SUBMITTED'"
+        " AND c.content_sha256 = NEW.content_sha256 AND c.maker_id = NEW.maker_id)",
+        "an approval speaks of the submitted content and names its maker",
+    ),
+    Rule(
+        "approval_by_another_person",
+        "approval",
+        "INSERT",
+        "EXISTS (SELECT 1 FROM payment_cycle c WHERE c.id = NEW.cycle_id"
+        " AND (c.maker_id = NEW.approver_id OR c.submitted_by = NEW.approver_id))",
+        "who made or submitted a plan does not approve it",
+    ),
+    Rule(
+        "approval_fixed",
+        "approval",
+        "UPDATE OF cycle_id, content_sha256, maker_id, approver_id, approved_at",
+        "",
+        "an approval is cancelled, not changed",
+    ),
+    *_never("approval", "DELETE"),
+    Rule(
+        "cycle_approved_by_somebody",
+        "payment_cycle",
+        "UPDATE OF state",
+        "NEW.state IN ('APPROVED', 'RELEASED') AND NOT EXISTS (SELECT 1 FROM approval a WHERE a.cycle_id = NEW.id"
+        " AND a.content_sha256 = NEW.content_sha256 AND a.cancelled_at IS NULL)",
+        "a plan is approved only by a standing approval of its content",
+    ),
+    Rule(
+        "cycle_content_fixed",
+        "payment_cycle",
+        "UPDATE OF content_sha256",
+        "OLD.state <> 'DRAFT' AND NEW.state <> 'DRAFT'",
+        "the content of a submitted plan is fixed",
+    ),
+    Rule(
+        "batch_of_released_plan",
+        "batch",
+        "INSERT",
+        _CYCLE_STATE.format(row="NEW") + " NOT IN ('APPROVED', 'RELEASED')",
+        "a batch is made only from an approved plan",
+    ),
+    Rule(
+        "batch_content_fixed",
+        "batch",
+        "UPDATE OF cycle_id, bank_code, part, value_date, count, sum_vnd, content_sha256, message_id, created_at",
+        "",
+        "the content of a batch is fixed",
+    ),
+    *_never("batch", "DELETE"),
+    # U10: postings of a transaction sum to zero, and what is posted stands.
+    Rule(
+        "ledger_written_open", "ledger_transaction", "INSERT", "NEW.is_posted", "a transaction is written open, then posted"
+    ),
+    Rule(
+        "ledger_balanced",
+        "ledger_transaction",
+        "UPDATE OF is_posted",
+        "NEW.is_posted AND (SELECT COALESCE(SUM(amount_vnd), 1) FROM posting WHERE transaction_id = NEW.id) <> 0",
+        "the postings of a transaction sum to zero",
+    ),
+    Rule("ledger_posted_stands", "ledger_transaction", "UPDATE", "OLD.is_posted", "a posted transaction never changes"),
+    Rule("ledger_posted_stays", "ledger_transaction", "DELETE", "OLD.is_posted", "a posted transaction is never deleted"),
+    Rule("posting_into_open", "posting", "INSERT", _POSTED.format(row="NEW"), "a posted transaction takes no posting"),
+    Rule("posting_stands", "posting", "UPDATE", "", "a posting never changes"),
+    Rule("posting_stays", "posting", "DELETE", _POSTED.format(row="OLD"), "a posting of a posted transaction stays"),
+    *_never("report", "UPDATE", "DELETE"),
+]
+
+
+def _sqlite(rule: Rule) -> list[str]:
+    when = f" WHEN {rule.when}" if rule.when else ""
+    return [
+        f"CREATE TRIGGER {rule.name} BEFORE {rule.event} ON {rule.table} FOR EACH ROW{when} "
+        f"BEGIN SELECT RAISE(ABORT, '{rule.message}'); END"
+    ]
+
+
+def _postgresql(rule: Rule) -> list[str]:
+    # A trigger's WHEN may hold no subquery, so the condition is asked inside the function.
+    condition = f"IF {rule.when} THEN " if rule.when else ""
+    end = " END IF;" if rule.when else ""
+    given_back = "OLD" if rule.event == "DELETE" else "NEW"
+    return [
+        f"CREATE FUNCTION rule_{rule.name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {condition}"
+        f"RAISE EXCEPTION '{rule.message}' USING ERRCODE = 'integrity_constraint_violation';{end} "
+        f"RETURN {given_back}; END $$",
+        f"CREATE TRIGGER {rule.name} BEFORE {rule.event} ON {rule.table} FOR EACH ROW EXECUTE FUNCTION rule_{rule.name}()",
+    ]
+
+
+def upgrade() -> None:
+    dialect = op.get_bind().dialect.name
+    for rule in RULES:
+        for statement in _sqlite(rule) if dialect == "sqlite" else _postgresql(rule):
+            op.get_bind().exec_driver_sql(statement)
+
+
+def downgrade() -> None:
+    dialect = op.get_bind().dialect.name
+    for rule in reversed(RULES):
+        if dialect == "sqlite":
+            op.get_bind().exec_driver_sql(f"DROP TRIGGER {rule.name}")
+        else:
+            op.get_bind().exec_driver_sql(f"DROP TRIGGER {rule.name} ON {rule.table}")
+            op.get_bind().exec_driver_sql(f"DROP FUNCTION rule_{rule.name}()")

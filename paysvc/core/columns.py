@@ -1,0 +1,219 @@
+"""The schemas of the core: one frozen bundle of equally long columns per kind of fact.
+
+Numbers are NumPy arrays; text is a `TextColumn` in Arrow's layout (UTF-8 bytes and int64
+offsets), so that a million references are two buffers and not a million objects. Amounts
+are int64 whole đồng. Every bundle checks in `__post_init__` that its columns are equally
+long and raises ValueError when they are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from typing import Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int64 = NDArray[np.int64]
+Int32 = NDArray[np.int32]
+UInt8 = NDArray[np.uint8]
+Bool = NDArray[np.bool_]
+
+#: Booking state of a statement entry, from `Ntry/Sts` (ISO 20022 EntryStatus).
+BOOKED, PENDING, INFORMATION, FUTURE = np.uint8(0), np.uint8(1), np.uint8(2), np.uint8(3)
+ENTRY_STATUS_CODES = {"BOOK": BOOKED, "PDNG": PENDING, "INFO": INFORMATION, "FUTR": FUTURE}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextColumn:
+    """Text in Arrow's large-utf8 layout: value i is `data[offsets[i]:offsets[i + 1]]`.
+
+    `data` is uint8 of any length, `offsets` int64 of length n + 1 starting at 0. There is
+    no null: an absent value is the empty text.
+    """
+
+    data: UInt8
+    offsets: Int64
+
+    @classmethod
+    def of(cls, values: Iterable[str]) -> Self:
+        return cls.of_bytes([value.encode() for value in values])
+
+    @classmethod
+    def of_bytes(cls, values: Sequence[bytes]) -> Self:
+        offsets = np.zeros(len(values) + 1, dtype=np.int64)
+        np.cumsum(np.fromiter(map(len, values), dtype=np.int64, count=len(values)), out=offsets[1:])
+        return cls(np.frombuffer(b"".join(values), dtype=np.uint8), offsets)
+
+    @classmethod
+    def repeat(cls, value: str, count: int) -> Self:
+        encoded = value.encode()
+        return cls(
+            np.frombuffer(encoded * count, dtype=np.uint8),
+            np.arange(count + 1, dtype=np.int64) * len(encoded),
+        )
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, index: int) -> str:
+        return self.data[self.offsets[index] : self.offsets[index + 1]].tobytes().decode()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.to_list())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TextColumn) and self.to_bytes_list() == other.to_bytes_list()
+
+    __hash__ = None  # type: ignore[assignment]  # arrays are mutable underneath
+
+    def to_bytes_list(self) -> list[bytes]:
+        whole = self.data.tobytes()
+        ends = self.offsets.tolist()
+        return [whole[start:end] for start, end in pairwise(ends)]
+
+    def to_list(self) -> list[str]:
+        return [value.decode() for value in self.to_bytes_list()]
+
+    def take(self, positions: Sequence[int] | Int64) -> TextColumn:
+        values = self.to_bytes_list()
+        return TextColumn.of_bytes([values[position] for position in positions])
+
+
+def concatenate_text(columns: Sequence[TextColumn]) -> TextColumn:
+    """One column of the given columns' values in order."""
+    if not columns:
+        return TextColumn.of([])
+    shifts = np.cumsum([0] + [int(column.offsets[-1]) for column in columns[:-1]])
+    offsets = [np.zeros(1, dtype=np.int64)]
+    offsets += [column.offsets[1:] + shift for column, shift in zip(columns, shifts, strict=True)]
+    data = np.concatenate([column.data[: column.offsets[-1]] for column in columns])
+    return TextColumn(data, np.concatenate(offsets))
+
+
+class _Columns:
+    """What every bundle shares: equal lengths, a length, rows picked by position."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        lengths = {column.name: len(getattr(self, column.name)) for column in fields(self)}  # type: ignore[arg-type]
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"columns of unequal length: {lengths}")
+
+    def __len__(self) -> int:
+        return len(getattr(self, fields(self)[0].name))  # type: ignore[arg-type]
+
+    def take(self, positions: Int64) -> Self:
+        picked = {}
+        for column in fields(self):  # type: ignore[arg-type]
+            values = getattr(self, column.name)
+            picked[column.name] = values.take(positions) if isinstance(values, TextColumn) else values[positions]
+        return type(self)(**picked)
+
+
+_Bundle = TypeVar("_Bundle", bound=_Columns)
+
+
+def concatenate(bundles: Sequence[_Bundle]) -> _Bundle:
+    """One bundle of all rows in order; needs at least one bundle (they carry the type)."""
+    joined = {}
+    for column in fields(bundles[0]):  # type: ignore[arg-type]
+        parts = [getattr(bundle, column.name) for bundle in bundles]
+        joined[column.name] = concatenate_text(parts) if isinstance(parts[0], TextColumn) else np.concatenate(parts)
+    return type(bundles[0])(**joined)
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentColumns(_Columns):
+    """What a bank file is written from: one row a credit, in the order of the file.
+
+    `citizen_id` is filled only for the cash channel, where the counter has to know whom it
+    pays; it is the empty text elsewhere. `point_code` is the post office's paying point (the
+    commune code). `remittance` is what the payee reads (at most 140 characters).
+    """
+
+    end_to_end_id: TextColumn
+    amount_vnd: Int64
+    creditor_bin: TextColumn
+    creditor_account: TextColumn
+    creditor_name: TextColumn
+    citizen_id: TextColumn
+    point_code: TextColumn
+    remittance: TextColumn
+
+
+@dataclass(frozen=True, slots=True)
+class SentColumns(_Columns):
+    """What reconciliation needs to know of what was sent: one row an instruction.
+
+    `message_id` and `payment_information_id` name the file and the block it left in, so that
+    a bank's answer to a whole file or block reaches every instruction in it.
+    """
+
+    end_to_end_id: TextColumn
+    amount_vnd: Int64
+    currency: TextColumn
+    message_id: TextColumn
+    payment_information_id: TextColumn
+
+
+@dataclass(frozen=True, slots=True)
+class EntryColumns(_Columns):
+    """Lines of an account statement: one row a transaction (`TxDtls`), batch bookings opened.
+
+    `reference` is the EndToEndId, or the InstrId where a bank gives no EndToEndId, or empty.
+    `amount_vnd` is in the entry's `currency`; an amount with a fraction is possible only in
+    a currency other than VND, and is then cut to whole units, which no total of ours uses.
+    `is_debit` is seen from the payer's account: a debit pays, a credit brings back.
+    `status` is BOOKED, PENDING, INFORMATION or FUTURE. `reason_code` is `RtrInf/Rsn` (a code
+    or a proprietary text) or empty. `bank_reference` is `AcctSvcrRef`. `entry_number` counts
+    the `Ntry` elements (or `:61:` lines) from 1. `booking_date` is ISO text or empty.
+    """
+
+    reference: TextColumn
+    amount_vnd: Int64
+    currency: TextColumn
+    is_debit: Bool
+    status: UInt8
+    reason_code: TextColumn
+    bank_reference: TextColumn
+    entry_number: Int32
+    booking_date: TextColumn
+
+
+@dataclass(frozen=True, slots=True)
+class StatusColumns(_Columns):
+    """What a bank says it did with single payments (pain.002 `TxInfAndSts`, result lists).
+
+    `status` is an ISO 20022 payment transaction status (RCVD … ACCC, RJCT, CPUC).
+    """
+
+    reference: TextColumn
+    status: TextColumn
+    reason_code: TextColumn
+    bank_reference: TextColumn
+
+
+def no_entries() -> EntryColumns:
+    """The entries of a statement that has none."""
+    empty = TextColumn.of([])
+    return EntryColumns(
+        reference=empty,
+        amount_vnd=np.zeros(0, np.int64),
+        currency=empty,
+        is_debit=np.zeros(0, np.bool_),
+        status=np.zeros(0, np.uint8),
+        reason_code=empty,
+        bank_reference=empty,
+        entry_number=np.zeros(0, np.int32),
+        booking_date=empty,
+    )
+
+
+def no_statuses() -> StatusColumns:
+    """The statuses of a report that names no payment."""
+    empty = TextColumn.of([])
+    return StatusColumns(reference=empty, status=empty, reason_code=empty, bank_reference=empty)

@@ -1,0 +1,212 @@
+"""Columns into tables and out again, without an object per row.
+
+SQLite gets one `executemany` of tuples, PostgreSQL `COPY`. Values bypass SQLAlchemy's type
+processing, so they are given as Python natives or NumPy arrays: bytes, str, int, bool, None,
+`datetime.date`, aware `datetime` for `Instant` columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Boolean, Column, Connection, Date, Select, Table, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.expression import Executable
+
+from paysvc.core.columns import TextColumn
+from paysvc.store.tables import Instant, id_block, instant_text
+
+#: A column of values, or one value that every row shares.
+Values = Sequence[Any] | np.ndarray[Any, Any] | TextColumn
+
+
+class Same:
+    """One value for every row of a bulk write."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+
+def next_ids(connection: Connection, name: str, count: int) -> range:
+    """A block of `count` fresh ids of the table `name`, never given out again.
+
+    The block is taken inside the caller's transaction: what is rolled back was never used.
+    """
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = (
+        dialect.insert(id_block)
+        .values(name=name, next_id=1 + count)
+        .on_conflict_do_update(index_elements=["name"], set_={"next_id": id_block.c.next_id + count})
+        .returning(id_block.c.next_id)
+    )
+    after = connection.execute(statement).scalar_one()
+    return range(after - count, after)
+
+
+def insert_columns(connection: Connection, table: Table, columns: Mapping[str, Values | Same]) -> int:
+    """Insert rows given as columns of equal length; returns how many.
+
+    Raises what the database raises when a constraint says no (IntegrityError through
+    SQLAlchemy on SQLite, psycopg's own errors on PostgreSQL inside COPY).
+    """
+    names = list(columns)
+    count = _common_length(columns.values())
+    if count == 0:
+        return 0
+    rows = zip(*(_natives(table.c[name], columns[name], count, connection) for name in names), strict=True)
+    if connection.dialect.name == "postgresql":
+        _copy(connection, table.name, names, rows)
+    else:
+        places = ", ".join("?" * len(names))
+        listed = ", ".join(f'"{name}"' for name in names)
+        _executemany(connection, f"INSERT INTO {table.name} ({listed}) VALUES ({places})", rows)
+    return count
+
+
+def update_columns(
+    connection: Connection, table: Table, keys: Sequence[str], columns: Mapping[str, Values | Same]
+) -> int:
+    """Set the columns not in `keys` in the rows named by `keys`; returns how many rows changed.
+
+    The caller compares the count with what it expected (safety rule U9).
+    """
+    names = list(columns)
+    count = _common_length(columns.values())
+    if count == 0:
+        return 0
+    targets = [name for name in names if name not in keys]
+    ordered = targets + list(keys)
+    rows = zip(*(_natives(table.c[name], columns[name], count, connection) for name in ordered), strict=True)
+    if connection.dialect.name == "postgresql":
+        return _update_from_copy(connection, table, ordered, targets, keys, rows)
+    assignments = ", ".join(f'"{name}" = ?' for name in targets)
+    conditions = " AND ".join(f'"{name}" = ?' for name in keys)
+    return _executemany(connection, f"UPDATE {table.name} SET {assignments} WHERE {conditions}", rows)
+
+
+def read_columns(connection: Connection, statement: Select[Any] | Executable) -> dict[str, list[Any]]:
+    """The result of a query as one list per column, in the driver's natives.
+
+    `Date` columns come back as ISO text on SQLite; callers that need dates use `iso_date`.
+    """
+    result = connection.execute(statement)
+    names = list(result.keys())
+    columns: list[list[Any]] = [[] for _ in names]
+    for part in result.partitions(50_000):
+        for column, values in zip(columns, zip(*part, strict=True), strict=True):
+            column.extend(values)
+    return dict(zip(names, columns, strict=True))
+
+
+def existing_keys(connection: Connection, table: Table, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """All rows of the named columns, as tuples, streamed."""
+    result = connection.execution_options(yield_per=50_000).execute(select(*(table.c[name] for name in names)))
+    for part in result.partitions():
+        yield from (tuple(row) for row in part)
+
+
+def _common_length(columns: Iterable[Values | Same]) -> int:
+    lengths = {len(values) for values in columns if not isinstance(values, Same)}
+    if len(lengths) != 1:
+        raise ValueError(f"columns of unequal length: {sorted(lengths)}")
+    return lengths.pop()
+
+
+def _natives(column: Column[Any], values: Values | Same, count: int, connection: Connection) -> Iterable[Any]:
+    convert = _converter(column, connection)
+    if isinstance(values, Same):
+        return repeat(values.value if convert is None else convert(values.value), count)
+    natives: Sequence[Any]
+    if isinstance(values, TextColumn):
+        natives = values.to_list()
+    elif isinstance(values, np.ndarray):
+        natives = values.tolist()
+    else:
+        natives = values
+    return natives if convert is None else map(convert, natives)
+
+
+def _converter(column: Column[Any], connection: Connection) -> Any:
+    if isinstance(column.type, Instant):
+        return _instant
+    if connection.dialect.name == "sqlite":
+        if isinstance(column.type, Date):
+            return _iso
+        if isinstance(column.type, Boolean):
+            return _bit
+    return None
+
+
+def _instant(value: datetime | str | None) -> str | None:
+    return instant_text(value) if isinstance(value, datetime) else value
+
+
+def _iso(value: date | str | None) -> str | None:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _bit(value: bool | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _executemany(connection: Connection, statement: str, rows: Iterable[tuple[Any, ...]]) -> int:
+    cursor = connection.connection.cursor()
+    try:
+        cursor.executemany(statement, rows)  # type: ignore[arg-type]
+        return int(cursor.rowcount)
+    except Exception as failure:
+        raise _translated(connection, statement, failure) from failure
+    finally:
+        cursor.close()
+
+
+def _copy(connection: Connection, table: str, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    listed = ", ".join(f'"{name}"' for name in names)
+    statement = f"COPY {table} ({listed}) FROM STDIN"
+    cursor = connection.connection.cursor()
+    try:
+        with cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except Exception as failure:
+        raise _translated(connection, statement, failure) from failure
+    finally:
+        cursor.close()
+
+
+def _translated(connection: Connection, statement: str, failure: Exception) -> Exception:
+    """SQLAlchemy's form of a driver's error, so that callers catch one IntegrityError on both."""
+    dbapi = connection.dialect.loaded_dbapi
+    if not isinstance(failure, dbapi.Error):
+        return failure
+    return DBAPIError.instance(statement, None, failure, dbapi.Error, dialect=connection.dialect)
+
+
+def _update_from_copy(
+    connection: Connection,
+    table: Table,
+    ordered: Sequence[str],
+    targets: Sequence[str],
+    keys: Sequence[str],
+    rows: Iterable[tuple[Any, ...]],
+) -> int:
+    temporary = f"bulk_{table.name}"
+    definitions = ", ".join(f'"{name}" {table.c[name].type.compile(connection.dialect)}' for name in ordered)
+    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {temporary} ({definitions}) ON COMMIT DROP")
+    _copy(connection, temporary, ordered, rows)
+    connection.exec_driver_sql(f"ANALYZE {temporary}")
+    assignments = ", ".join(f'"{name}" = b."{name}"' for name in targets)
+    conditions = " AND ".join(f't."{name}" = b."{name}"' for name in keys)
+    result = connection.exec_driver_sql(
+        f"UPDATE {table.name} AS t SET {assignments} FROM {temporary} AS b WHERE {conditions}"
+    )
+    changed = int(result.rowcount)
+    connection.exec_driver_sql(f"DROP TABLE {temporary}")
+    return changed

@@ -1,0 +1,148 @@
+"""One way into the database: who we are talking to, refused settings, transactions.
+
+SQLite is the embedded default and PostgreSQL the production database; everything above
+uses `Database.write()` and `Database.read()` and does not ask which one it is.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import QueuePool
+
+from paysvc.domain.errors import BadSetting, ConnectorUnavailable
+
+#: SQLite 3.7.0 to 3.51.2 can corrupt a WAL database when two connections write or checkpoint
+#: at the moment the log is reset; a web server beside a scheduler is exactly that. With these
+#: versions the rollback journal is used instead. docs/decisions/0005.
+_FIRST_SOUND_WAL = (3, 51, 3)
+
+_OLDEST_SQLITE = (3, 35, 0)  # RETURNING
+_OLDEST_POSTGRESQL = 130000
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """An open database. `description` is the line that start-up prints (no password in it)."""
+
+    engine: Engine
+    description: str
+
+    @property
+    def is_postgresql(self) -> bool:
+        return self.engine.dialect.name == "postgresql"
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction that will write; committed at the end, rolled back on an exception.
+
+        On SQLite it takes the write lock at once (`BEGIN IMMEDIATE`), so that two writers wait
+        for each other instead of failing half way.
+        """
+        with self.engine.connect().execution_options(paysvc_write=True) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One snapshot: everything read inside is of the same moment."""
+        options: dict[str, Any] = {"isolation_level": "REPEATABLE READ"} if self.is_postgresql else {}
+        with self.engine.connect().execution_options(**options) as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def open_database(url: str) -> Database:
+    """Connect, check version and settings. Raises `BadSetting` or `ConnectorUnavailable`."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _open_sqlite(url, parsed.database)
+    if parsed.drivername in ("postgresql", "postgresql+psycopg"):
+        return _open_postgresql(url)
+    raise BadSetting(
+        "database_unknown",
+        f"'{parsed.drivername}' is not a database paysvc knows.",
+        next_step="Use sqlite:///path/to/file.db or postgresql+psycopg://user@host/name.",
+    )
+
+
+def _open_sqlite(url: str, path: str | None) -> Database:
+    if not path or path == ":memory:":
+        raise BadSetting(
+            "database_in_memory",
+            "A payment database cannot live in memory: it would be lost with the process.",
+            next_step="Name a file: sqlite:///path/to/file.db.",
+        )
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        raise BadSetting("sqlite_too_old", f"SQLite {sqlite3.sqlite_version} is too old; 3.35 or newer is needed.")
+    if not Path(path).parent.is_dir():
+        raise BadSetting("database_no_folder", f"The folder of the database does not exist: {Path(path).parent}.")
+    wal = sqlite3.sqlite_version_info >= _FIRST_SOUND_WAL
+    engine = create_engine(url, poolclass=QueuePool, pool_size=8, max_overflow=8)
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: sqlite3.Connection, record: object) -> None:
+        # The driver's own transaction handling is switched off; `_begin` below decides.
+        connection.isolation_level = None
+        for pragma in (
+            f"journal_mode = {'WAL' if wal else 'TRUNCATE'}",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            "busy_timeout = 60000",
+            "cache_size = -65536",
+            "temp_store = MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("paysvc_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    try:
+        with engine.connect() as connection:
+            mode = connection.execute(text("PRAGMA journal_mode")).scalar_one()
+    except OperationalError as failure:
+        raise BadSetting("database_unusable", f"The database file cannot be used: {failure.orig}.") from failure
+    note = "" if wal else "; rollback journal, because this SQLite version has the WAL-reset fault"
+    return Database(engine, f"SQLite {sqlite3.sqlite_version} at {path} (journal {mode}, synchronous FULL{note})")
+
+
+def _open_postgresql(url: str) -> Database:
+    parsed = make_url(url).set(drivername="postgresql+psycopg")
+    engine = create_engine(parsed, pool_size=8, max_overflow=8, pool_pre_ping=True)
+    try:
+        with engine.connect() as connection:
+            version = int(connection.execute(text("SHOW server_version_num")).scalar_one())
+            name = connection.execute(text("SHOW server_version")).scalar_one()
+            dangerous = [
+                setting
+                for setting in ("fsync", "synchronous_commit", "full_page_writes")
+                if connection.execute(text(f"SHOW {setting}")).scalar_one() == "off"
+            ]
+            encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+    except OperationalError as failure:
+        raise ConnectorUnavailable(
+            "database_unreachable",
+            f"PostgreSQL at {parsed.render_as_string(hide_password=True)} does not answer.",
+            next_step="Check that the server runs and that the address and the user are right.",
+        ) from failure
+    if version < _OLDEST_POSTGRESQL:
+        raise BadSetting("postgresql_too_old", f"PostgreSQL {name} is too old; 13 or newer is needed.")
+    if dangerous:
+        raise BadSetting(
+            "postgresql_may_forget",
+            f"PostgreSQL runs with {', '.join(dangerous)} off: a power cut could lose a payment that was sent.",
+            next_step="Switch it on; paysvc relies on a commit being kept.",
+        )
+    if encoding != "UTF8":
+        raise BadSetting("postgresql_encoding", f"The database is {encoding}; Vietnamese names need UTF8.")
+    return Database(engine, f"PostgreSQL {name} at {parsed.render_as_string(hide_password=True)}")

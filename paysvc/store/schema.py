@@ -1,0 +1,58 @@
+"""The schema is the migrations: bring a database up to date, or say which state it is in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from paysvc.domain.errors import BadSetting
+from paysvc.store.engine import Database
+
+
+def _scripts() -> Path:
+    """`migrations/` of the checkout, or its copy inside the installed package."""
+    installed = Path(__file__).parent / "migrations"
+    return installed if installed.is_dir() else Path(__file__).parents[2] / "migrations"
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_scripts()).replace("%", "%%"))
+    return config
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Run the migrations up to `revision`, in one transaction."""
+    with database.write() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def downgrade(database: Database, revision: str) -> None:
+    """Run the migrations down to `revision` (`base` is an empty database)."""
+    with database.write() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+
+
+def current_revision(database: Database) -> str | None:
+    with database.read() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def require_current(database: Database) -> None:
+    """Raise `BadSetting` unless the schema is the one this program was written for."""
+    wanted = ScriptDirectory.from_config(_config()).get_current_head()
+    found = current_revision(database)
+    if found != wanted:
+        raise BadSetting(
+            "schema_not_current",
+            f"The database has schema {found or 'none'}; this program needs {wanted}.",
+            next_step="Run: paysvc db upgrade",
+        )

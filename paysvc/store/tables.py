@@ -1,0 +1,761 @@
+"""The tables, as SQLAlchemy Core; `migrations/` builds exactly these and their triggers.
+
+Conventions: ids are given out in blocks by `id_block` (sealing binds a value to its row id,
+so the id is known before the row is written); money is whole đồng in BIGINT; times are
+`Instant` (ISO 8601 text in UTC with microseconds, which sorts as time does); a fact that
+changes is a new version with `valid_from` and `valid_to`, and the open version is the one
+whose `valid_to` is NULL; columns ending in `_key` are blind indexes (32 bytes), columns
+ending in `_sealed` are AES-256-GCM.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime, kept as `2026-12-05T01:00:00.000000Z` so that text order is time order."""
+
+    impl = String(27)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> str | None:
+        return None if value is None else instant_text(value)
+
+    def process_result_value(self, value: str | None, dialect: Any) -> datetime | None:
+        return None if value is None else read_instant(value)
+
+
+def instant_text(moment: datetime) -> str:
+    """The stored form of an aware datetime; a naive one raises ValueError."""
+    if moment.tzinfo is None:
+        raise ValueError("a time without an offset")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def read_instant(stored: str) -> datetime:
+    return datetime.strptime(stored, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+
+
+#: SQLite gives rowid speed only to INTEGER; PostgreSQL needs BIGINT.
+Id = BigInteger().with_variant(Integer(), "sqlite")
+Money = BigInteger
+Key = LargeBinary(32)
+
+
+def _id() -> Column[int]:
+    return Column("id", Id, primary_key=True, autoincrement=False)
+
+
+def _versions() -> tuple[Column[Any], Column[Any]]:
+    return Column("valid_from", Instant, nullable=False), Column("valid_to", Instant)
+
+
+_OPEN = text("valid_to IS NULL")
+
+
+def _one_open(name: str, *columns: str) -> Index:
+    """At most one open version for these columns."""
+    return Index(name, *columns, unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN)
+
+
+# ---------------------------------------------------------------- bookkeeping of the store
+
+id_block = Table(
+    "id_block",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("next_id", Id, nullable=False),
+)
+
+setting = Table(
+    "setting",
+    metadata,
+    Column("name", String(60), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+audit_event = Table(
+    "audit_event",
+    metadata,
+    _id(),
+    Column("at", Instant, nullable=False),
+    Column("actor", String(80), nullable=False),
+    Column("verb", String(40), nullable=False),
+    Column("subject", String(120), nullable=False, index=True),
+    #: Canonical JSON; no personal data.
+    Column("detail", Text, nullable=False),
+    Column("previous_hash", LargeBinary(32), nullable=False),
+    Column("hash", LargeBinary(32), nullable=False, unique=True),
+)
+
+officer = Table(
+    "officer",
+    metadata,
+    Column("id", String(80), primary_key=True),
+    Column("role", String(20), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("disabled_at", Instant),
+)
+
+officer_token = Table(
+    "officer_token",
+    metadata,
+    _id(),
+    Column("officer_id", ForeignKey("officer.id"), nullable=False, index=True),
+    #: SHA-256 of the token; the token has 256 random bits, so no slow hash is needed.
+    Column("token_sha256", LargeBinary(32), nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+)
+
+idempotency_key = Table(
+    "idempotency_key",
+    metadata,
+    Column("principal", String(80), primary_key=True),
+    Column("route", String(120), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("body_sha256", LargeBinary(32), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("response", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+schedule = Table(
+    "schedule",
+    metadata,
+    Column("id", String(60), primary_key=True),
+    Column("verb", String(40), nullable=False),
+    Column("arguments", Text, nullable=False),
+    Column("every_seconds", Integer, nullable=False),
+    Column("first_due_at", Instant, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    CheckConstraint("every_seconds > 0", name="positive_interval"),
+)
+
+run = Table(
+    "run",
+    metadata,
+    Column("schedule_id", ForeignKey("schedule.id"), primary_key=True),
+    Column("due_at", Instant, primary_key=True),
+    Column("state", String(12), nullable=False),
+    Column("claimed_at", Instant, nullable=False),
+    Column("claimed_by", String(80), nullable=False),
+    Column("lease_until", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Column("detail", Text, nullable=False, server_default=""),
+)
+
+# ---------------------------------------------------------------- units and the calendar
+
+unit = Table(
+    "unit",
+    metadata,
+    _id(),
+    Column("code", String(10), nullable=False),
+    Column("name", String(120), nullable=False),
+    Column("level", String(10), nullable=False),
+    Column("parent_code", String(10)),
+    Column("valid_from", Date, nullable=False),
+    Column("valid_to", Date),
+    Column("source", String(200), nullable=False),
+    UniqueConstraint("code", "valid_from"),
+    CheckConstraint("level IN ('province', 'commune')", name="known_level"),
+)
+
+unit_successor = Table(
+    "unit_successor",
+    metadata,
+    Column("old_code", String(10), primary_key=True),
+    Column("new_code", String(10), nullable=False),
+    Column("since", Date, nullable=False),
+    Column("source", String(200), nullable=False),
+)
+
+#: Days that differ from the computed calendar (the government swaps working days).
+calendar_override = Table(
+    "calendar_override",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("is_working_day", Boolean, nullable=False),
+    Column("name", String(120), nullable=False),
+    Column("source", String(200), nullable=False),
+)
+
+# ---------------------------------------------------------------- registry
+
+import_file = Table(
+    "import_file",
+    metadata,
+    _id(),
+    Column("kind", String(20), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("sha256", LargeBinary(32), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("bank_code", String(20), nullable=False, server_default=""),
+    Column("imported_at", Instant, nullable=False),
+    Column("actor", String(80), nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("added", Integer, nullable=False),
+    Column("changed", Integer, nullable=False),
+    Column("unchanged", Integer, nullable=False),
+    Column("refused", Integer, nullable=False),
+    Column("warned", Integer, nullable=False),
+    UniqueConstraint("kind", "bank_code", "sha256"),
+)
+
+import_problem = Table(
+    "import_problem",
+    metadata,
+    Column("import_file_id", ForeignKey("import_file.id"), primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("line", Integer, nullable=False),
+    Column("field", String(60), nullable=False),
+    Column("code", String(20), nullable=False),
+    Column("severity", String(10), nullable=False),
+    Column("message", Text, nullable=False),
+)
+
+#: A person in the programmes. The facts about the person are `beneficiary_version`.
+beneficiary = Table(
+    "beneficiary",
+    metadata,
+    _id(),
+    Column("citizen_key", Key, nullable=False, unique=True),
+    Column("citizen_id_sealed", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+beneficiary_version = Table(
+    "beneficiary_version",
+    metadata,
+    _id(),
+    Column("beneficiary_id", ForeignKey("beneficiary.id"), nullable=False, index=True),
+    *_versions(),
+    Column("full_name", String(140), nullable=False),
+    #: ISO date, or only the year where nothing more is known (old people).
+    Column("birth", String(10), nullable=False),
+    Column("sex", String(6), nullable=False),
+    Column("unit_code", String(10), nullable=False, index=True),
+    Column("row_digest", LargeBinary(32), nullable=False),
+    Column("import_file_id", ForeignKey("import_file.id"), nullable=False),
+    _one_open("uq_beneficiary_version_open", "beneficiary_id"),
+)
+
+#: Numbers a person had before (the 9-digit CMND, a re-determined citizen ID).
+superseded_identifier = Table(
+    "superseded_identifier",
+    metadata,
+    Column("identifier_key", Key, primary_key=True),
+    Column("beneficiary_id", ForeignKey("beneficiary.id"), primary_key=True),
+    Column("identifier_sealed", LargeBinary, nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+)
+
+#: A beneficiary's place in a programme; what amounts are computed from.
+enrolment = Table(
+    "enrolment",
+    metadata,
+    _id(),
+    Column("beneficiary_id", ForeignKey("beneficiary.id"), nullable=False, index=True),
+    Column("programme_code", String(20), nullable=False),
+    #: Selects the coefficient within the programme's rates.
+    Column("category", String(20), nullable=False),
+    #: First month due, and the last (inclusive) or NULL; `YYYY-MM`.
+    Column("from_period", String(7), nullable=False),
+    Column("to_period", String(7)),
+    #: The channel the person asked for: `account` or `cash`.
+    Column("channel", String(8), nullable=False),
+    Column("decision_number", String(60), nullable=False),
+    *_versions(),
+    Column("row_digest", LargeBinary(32), nullable=False),
+    Column("import_file_id", ForeignKey("import_file.id"), nullable=False),
+    _one_open("uq_enrolment_open", "beneficiary_id", "programme_code"),
+)
+
+#: An account as a bank listed it; `holder_key` is the blind index of the holder's number.
+bank_account = Table(
+    "bank_account",
+    metadata,
+    _id(),
+    Column("bank_bin", String(6), nullable=False),
+    Column("account_key", Key, nullable=False),
+    Column("account_sealed", LargeBinary, nullable=False),
+    Column("holder_key", Key, nullable=False, index=True),
+    #: `citizen_id` or `old_id` (a 9-digit number the bank still carries).
+    Column("holder_id_kind", String(10), nullable=False),
+    Column("holder_name", String(140), nullable=False),
+    #: `active`, `closed`, `blocked`, `dormant` or `restricted`, as the bank says.
+    Column("status", String(12), nullable=False),
+    Column("currency", String(3), nullable=False),
+    #: ISO date on which the holder named this account for social security, or "".
+    Column("registered_on", String(10), nullable=False),
+    *_versions(),
+    Column("row_digest", LargeBinary(32), nullable=False),
+    Column("import_file_id", ForeignKey("import_file.id"), nullable=False),
+    _one_open("uq_bank_account_open", "bank_bin", "account_key"),
+)
+
+#: The population database's word on a person.
+population_record = Table(
+    "population_record",
+    metadata,
+    _id(),
+    Column("citizen_key", Key, nullable=False),
+    Column("full_name", String(140), nullable=False),
+    Column("birth", String(10), nullable=False),
+    Column("sex", String(6), nullable=False),
+    #: `alive` or `deceased`.
+    Column("status", String(10), nullable=False),
+    Column("deceased_on", String(10), nullable=False),
+    *_versions(),
+    Column("row_digest", LargeBinary(32), nullable=False),
+    Column("import_file_id", ForeignKey("import_file.id"), nullable=False),
+    _one_open("uq_population_record_open", "citizen_key"),
+)
+
+# ---------------------------------------------------------------- matching
+
+account_match = Table(
+    "account_match",
+    metadata,
+    _id(),
+    Column("beneficiary_id", ForeignKey("beneficiary.id"), nullable=False, index=True),
+    Column("outcome", String(24), nullable=False, index=True),
+    #: The account this outcome is about, where there is exactly one.
+    Column("account_id", ForeignKey("bank_account.id")),
+    Column("name_level", String(10), nullable=False),
+    #: Canonical JSON of what was compared; no names and no numbers.
+    Column("evidence", Text, nullable=False),
+    #: Digest of all facts the outcome was decided from; the same facts open no new version.
+    Column("facts_digest", LargeBinary(32), nullable=False),
+    Column("decided_by", String(80), nullable=False),
+    Column("reason", Text, nullable=False),
+    *_versions(),
+    _one_open("uq_account_match_open", "beneficiary_id"),
+)
+
+# ---------------------------------------------------------------- programmes, funds, plans
+
+programme = Table(
+    "programme",
+    metadata,
+    Column("code", String(20), primary_key=True),
+    Column("name", String(160), nullable=False),
+    #: ISO 20022 purpose code (SSBE, PENS, BENE, GOVT).
+    Column("purpose", String(4), nullable=False),
+    Column("fund_code", String(20), nullable=False),
+    #: Programmes of one group are not paid together: the higher one only. "" stands alone.
+    Column("stacking_group", String(20), nullable=False),
+    Column("legal_basis", String(200), nullable=False),
+    #: What happens to a person without a usable account: `cash` or `worklist`.
+    Column("without_account", String(10), nullable=False),
+)
+
+#: Amount of a category = standard × coefficient; both are data with dates and a source.
+rate = Table(
+    "rate",
+    metadata,
+    _id(),
+    Column("programme_code", ForeignKey("programme.code"), nullable=False),
+    Column("category", String(20), nullable=False),
+    #: First and last period (inclusive) of the rate; `YYYY-MM`, NULL while it lasts.
+    Column("from_period", String(7), nullable=False),
+    Column("to_period", String(7)),
+    Column("standard_vnd", Money, nullable=False),
+    #: Thousandths: 1500 means 1.5.
+    Column("coefficient_milli", Integer, nullable=False),
+    Column("legal_basis", String(200), nullable=False),
+    UniqueConstraint("programme_code", "category", "from_period"),
+    CheckConstraint("standard_vnd > 0 AND coefficient_milli > 0", name="positive"),
+)
+
+payment_cycle = Table(
+    "payment_cycle",
+    metadata,
+    _id(),
+    Column("code", String(40), nullable=False, unique=True),
+    #: `regular` or `campaign`.
+    Column("kind", String(10), nullable=False),
+    #: Comma-separated programme codes and periods that this cycle pays.
+    Column("programmes", Text, nullable=False),
+    Column("periods", Text, nullable=False),
+    Column("value_date", Date, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("maker_id", String(80), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    #: Set when the plan is complete; what an approval binds to.
+    Column("content_sha256", LargeBinary(32)),
+    Column("submitted_by", String(80)),
+    Column("submitted_at", Instant),
+)
+
+#: U8: approval binds to the content, and the maker is never the approver.
+approval = Table(
+    "approval",
+    metadata,
+    _id(),
+    Column("cycle_id", ForeignKey("payment_cycle.id"), nullable=False, index=True),
+    Column("content_sha256", LargeBinary(32), nullable=False),
+    Column("maker_id", String(80), nullable=False),
+    Column("approver_id", String(80), nullable=False),
+    Column("approved_at", Instant, nullable=False),
+    Column("cancelled_at", Instant),
+    Column("cancel_reason", Text, nullable=False, server_default=""),
+    CheckConstraint("approver_id <> maker_id", name="two_people"),
+    Index(
+        "uq_approval_standing",
+        "cycle_id",
+        "content_sha256",
+        "approver_id",
+        unique=True,
+        sqlite_where=text("cancelled_at IS NULL"),
+        postgresql_where=text("cancelled_at IS NULL"),
+    ),
+)
+
+#: U1: what one person is due from one programme for one month, once and for ever.
+obligation = Table(
+    "obligation",
+    metadata,
+    _id(),
+    Column("programme_code", String(20), nullable=False),
+    Column("period", String(7), nullable=False),
+    Column("beneficiary_id", ForeignKey("beneficiary.id"), nullable=False),
+    #: `monthly`, or the name of a one-off component.
+    Column("component", String(20), nullable=False),
+    Column("amount_vnd", Money, nullable=False),
+    Column("rate_id", Id),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("programme_code", "period", "beneficiary_id", "component"),
+    CheckConstraint("amount_vnd > 0", name="positive"),
+)
+
+#: What one beneficiary is due from one programme in one cycle: one line of the plan.
+entitlement = Table(
+    "entitlement",
+    metadata,
+    _id(),
+    Column("cycle_id", ForeignKey("payment_cycle.id"), nullable=False),
+    Column("programme_code", String(20), nullable=False),
+    Column("beneficiary_id", ForeignKey("beneficiary.id"), nullable=False, index=True),
+    Column("unit_code", String(10), nullable=False),
+    Column("amount_vnd", Money, nullable=False),
+    #: `planned`, `held` or `excluded`; with a reason unless planned.
+    Column("disposition", String(10), nullable=False),
+    Column("reason", String(40), nullable=False),
+    UniqueConstraint("cycle_id", "programme_code", "beneficiary_id"),
+    CheckConstraint("amount_vnd > 0", name="positive"),
+    CheckConstraint("disposition IN ('planned', 'held', 'excluded')", name="known_disposition"),
+    CheckConstraint("(disposition = 'planned') = (reason = '')", name="reason_given"),
+)
+
+#: Which obligations an entitlement carries. An obligation rides on one entitlement at a
+#: time; it is released when that one was held, excluded, or came back unpaid.
+obligation_claim = Table(
+    "obligation_claim",
+    metadata,
+    Column("entitlement_id", ForeignKey("entitlement.id"), primary_key=True),
+    Column("obligation_id", ForeignKey("obligation.id"), primary_key=True),
+    Column("released_at", Instant),
+    Index(
+        "uq_obligation_claim_standing",
+        "obligation_id",
+        unique=True,
+        sqlite_where=text("released_at IS NULL"),
+        postgresql_where=text("released_at IS NULL"),
+    ),
+)
+
+#: One credit. Everything the bank will be told is frozen here before approval.
+instruction = Table(
+    "instruction",
+    metadata,
+    _id(),
+    Column("entitlement_id", ForeignKey("entitlement.id"), nullable=False),
+    Column("cycle_id", ForeignKey("payment_cycle.id"), nullable=False, index=True),
+    Column("end_to_end_id", String(35), nullable=False, unique=True),
+    Column("generation", Integer, nullable=False),
+    Column("amount_vnd", Money, nullable=False),
+    Column("channel", String(8), nullable=False),
+    #: The configured bank that will carry it.
+    Column("bank_code", String(20), nullable=False),
+    Column("account_id", ForeignKey("bank_account.id")),
+    Column("creditor_bin", String(6), nullable=False),
+    Column("creditor_name", String(140), nullable=False),
+    Column("unit_code", String(10), nullable=False),
+    Column("batch_id", Id, index=True),
+    #: Row of the batch, from 0.
+    Column("batch_position", Integer),
+    Column("state", String(12), nullable=False),
+    #: What the banks have said so far, merged (see domain.bank_returns, domain.reconciliation).
+    Column("best_status", String(4), nullable=False, server_default=""),
+    Column("is_refused", Boolean, nullable=False, server_default=text("false")),
+    Column("debit_count", Integer, nullable=False, server_default="0"),
+    Column("debited_vnd", Money, nullable=False, server_default="0"),
+    Column("credit_count", Integer, nullable=False, server_default="0"),
+    Column("credited_vnd", Money, nullable=False, server_default="0"),
+    Column("reason_code", String(35), nullable=False, server_default=""),
+    Column("bank_reference", String(35), nullable=False, server_default=""),
+    CheckConstraint("amount_vnd > 0 AND amount_vnd < 10000000000000", name="amount_in_range"),
+    CheckConstraint("(channel = 'account') = (account_id IS NOT NULL)", name="account_where_needed"),
+    # U2: one live payment for one entitlement.
+    Index(
+        "uq_instruction_live",
+        "entitlement_id",
+        unique=True,
+        sqlite_where=text("state NOT IN ('REJECTED', 'RETURNED', 'CANCELLED')"),
+        postgresql_where=text("state NOT IN ('REJECTED', 'RETURNED', 'CANCELLED')"),
+    ),
+)
+
+# ---------------------------------------------------------------- batches and bank files
+
+batch = Table(
+    "batch",
+    metadata,
+    _id(),
+    Column("cycle_id", ForeignKey("payment_cycle.id"), nullable=False, index=True),
+    Column("bank_code", String(20), nullable=False),
+    Column("part", Integer, nullable=False),
+    Column("value_date", Date, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("sum_vnd", Money, nullable=False),
+    Column("content_sha256", LargeBinary(32), nullable=False, unique=True),
+    Column("message_id", String(35), nullable=False, unique=True),
+    Column("state", String(12), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("cycle_id", "bank_code", "part"),
+    CheckConstraint("count > 0 AND sum_vnd > 0", name="not_empty"),
+)
+
+#: U4: the exact bytes that leave, in the vault under their digest. Rows never change.
+bank_file = Table(
+    "bank_file",
+    metadata,
+    _id(),
+    Column("batch_id", ForeignKey("batch.id"), nullable=False, unique=True),
+    Column("bank_code", String(20), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("message_id", String(35), nullable=False),
+    Column("sha256", LargeBinary(32), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("sum_vnd", Money, nullable=False),
+    #: Who wrote the bytes: dialect, distribution and its version.
+    Column("written_by", String(120), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("bank_code", "message_id"),
+    UniqueConstraint("bank_code", "sha256"),
+    UniqueConstraint("bank_code", "name"),
+)
+
+#: Every try at handing a file over; written before the first byte leaves.
+send_attempt = Table(
+    "send_attempt",
+    metadata,
+    Column("bank_file_id", ForeignKey("bank_file.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    #: `not_sent`, `sent`, `refused` or `unknown`; NULL while under way.
+    Column("outcome", String(10)),
+    Column("detail", Text, nullable=False, server_default=""),
+)
+
+#: U5: every file a bank gave us, by digest; the bytes are in the vault.
+inbound_file = Table(
+    "inbound_file",
+    metadata,
+    _id(),
+    Column("bank_code", String(20), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("sha256", LargeBinary(32), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    #: `STORED`, `ACCEPTED`, `QUARANTINED`, `PARKED` or `REPEATED`.
+    Column("state", String(12), nullable=False),
+    Column("kind", String(12), nullable=False, server_default=""),
+    Column("bank_message_id", String(80), nullable=False, server_default=""),
+    Column("decided_at", Instant),
+    Column("reason_code", String(60), nullable=False, server_default=""),
+    Column("reason", Text, nullable=False, server_default=""),
+    UniqueConstraint("bank_code", "sha256"),
+)
+
+#: Names already looked at in a bank's outbox, so that fetching asks only for new ones.
+fetched_name = Table(
+    "fetched_name",
+    metadata,
+    Column("bank_code", String(20), primary_key=True),
+    Column("name", String(255), primary_key=True),
+    Column("inbound_file_id", ForeignKey("inbound_file.id"), nullable=False),
+)
+
+bank_statement = Table(
+    "bank_statement",
+    metadata,
+    _id(),
+    Column("inbound_file_id", ForeignKey("inbound_file.id"), nullable=False, index=True),
+    Column("bank_code", String(20), nullable=False),
+    Column("account", String(34), nullable=False),
+    Column("statement_id", String(80), nullable=False),
+    Column("sequence", Integer),
+    Column("from_date", Date),
+    Column("to_date", Date),
+    Column("opening_vnd", Money, nullable=False),
+    Column("closing_vnd", Money, nullable=False),
+    Column("debits_vnd", Money, nullable=False),
+    Column("credits_vnd", Money, nullable=False),
+    Column("line_count", Integer, nullable=False),
+    Column("accepted_at", Instant, nullable=False),
+    UniqueConstraint("bank_code", "account", "statement_id"),
+    CheckConstraint("opening_vnd + credits_vnd - debits_vnd = closing_vnd", name="balanced"),
+)
+
+#: U6: each line of a believed statement lands in exactly one place.
+statement_line = Table(
+    "statement_line",
+    metadata,
+    Column("statement_id", ForeignKey("bank_statement.id"), primary_key=True),
+    #: Row of the statement, from 0.
+    Column("position", Integer, primary_key=True),
+    Column("reference", String(140), nullable=False),
+    Column("amount_vnd", Money, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("is_debit", Boolean, nullable=False),
+    #: BOOK, PDNG, INFO or FUTR.
+    Column("status", String(4), nullable=False),
+    Column("reason_code", String(35), nullable=False),
+    Column("bank_reference", String(35), nullable=False),
+    Column("instruction_id", Id, index=True),
+    #: settlement, return, repeated_settlement, funding, pending, unknown_reference …
+    Column("verdict", String(24), nullable=False),
+)
+
+#: One bank status for one payment, as reported; kept whole, merged into `instruction`.
+payment_status = Table(
+    "payment_status",
+    metadata,
+    Column("inbound_file_id", ForeignKey("inbound_file.id"), primary_key=True),
+    #: Row of the report, from 0; statuses spread from a whole file count on from there.
+    Column("position", Integer, primary_key=True),
+    Column("reference", String(140), nullable=False),
+    Column("instruction_id", Id, index=True),
+    Column("status", String(8), nullable=False),
+    Column("reason_code", String(35), nullable=False),
+    Column("bank_reference", String(35), nullable=False),
+)
+
+#: What does not agree, for a person to settle. One row per thing, however often it is seen.
+discrepancy = Table(
+    "discrepancy",
+    metadata,
+    _id(),
+    Column("kind", String(32), nullable=False),
+    Column("bank_code", String(20), nullable=False),
+    Column("reference", String(140), nullable=False),
+    Column("instruction_id", Id),
+    Column("inbound_file_id", ForeignKey("inbound_file.id"), nullable=False),
+    Column("amount_vnd", Money, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("found_at", Instant, nullable=False),
+    Column("resolved_at", Instant),
+    Column("resolved_by", String(80)),
+    Column("resolution", Text, nullable=False, server_default=""),
+    UniqueConstraint("kind", "bank_code", "reference", "inbound_file_id"),
+)
+
+# ---------------------------------------------------------------- ledger
+
+#: An account of ours; the code says what it is: `fund:CODE`, `in_transit:BANK`, `paid:CODE` …
+ledger_account = Table(
+    "ledger_account",
+    metadata,
+    Column("code", String(60), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+#: U10: written open, given its postings, then posted; a trigger refuses to post what does not
+#: sum to zero, and refuses any change afterwards. `reference` makes each event count once.
+ledger_transaction = Table(
+    "ledger_transaction",
+    metadata,
+    _id(),
+    Column("kind", String(24), nullable=False),
+    Column("reference", String(160), nullable=False, unique=True),
+    Column("at", Instant, nullable=False),
+    Column("is_posted", Boolean, nullable=False),
+)
+
+#: Positive is a debit, negative a credit, in whole đồng.
+posting = Table(
+    "posting",
+    metadata,
+    Column("transaction_id", ForeignKey("ledger_transaction.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("account_code", ForeignKey("ledger_account.code"), nullable=False, index=True),
+    Column("amount_vnd", Money, nullable=False),
+    Column("count", Integer, nullable=False),
+)
+
+fund = Table(
+    "fund",
+    metadata,
+    Column("code", String(20), primary_key=True),
+    Column("name", String(160), nullable=False),
+    Column("source", String(200), nullable=False),
+)
+
+# ---------------------------------------------------------------- reports
+
+report = Table(
+    "report",
+    metadata,
+    _id(),
+    Column("number", String(40), nullable=False, unique=True),
+    Column("cycle_id", ForeignKey("payment_cycle.id"), nullable=False, index=True),
+    Column("as_of", Instant, nullable=False),
+    #: 0 is the first report of a cycle; later ones amend it.
+    Column("amendment", Integer, nullable=False),
+    Column("manifest_sha256", LargeBinary(32), nullable=False),
+    Column("signing_key_id", String(40), nullable=False),
+    Column("published_at", Instant, nullable=False),
+    Column("actor", String(80), nullable=False),
+    UniqueConstraint("cycle_id", "amendment"),
+)

@@ -1,0 +1,1 @@
+"""The JSON API: a view parses, calls one service and renders."""

@@ -1,0 +1,196 @@
+"""Real databases for every test that asks: SQLite always, PostgreSQL where one can be had.
+
+A test that takes `database` runs once on each. PostgreSQL comes from, in this order:
+`PAYSVC_TEST_POSTGRESQL_URL` (an existing, empty-able server), or a server that this run
+starts itself from the system's binaries, as another user when this one is root. Where
+neither can be had those runs are skipped, and say so.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from paysvc.clock import FixedClock
+from paysvc.domain.officers import Officer, Role
+from paysvc.sealing import Sealer, open_or_create_sealer
+from paysvc.store import schema
+from paysvc.store.engine import Database, open_database
+from paysvc.store.vault import Vault
+
+#: A Saturday in November 2026, 08:00 in Vietnam.
+NOW = datetime(2026, 11, 21, 1, 0, tzinfo=UTC)
+
+
+def _server_binaries() -> Path | None:
+    found = shutil.which("postgres")
+    candidates = [Path(found).parent] if found else []
+    candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((folder for folder in candidates if (folder / "initdb").exists()), None)
+
+
+def _server_user() -> str | None:
+    """Who may run the server: ourselves, or another user when we are root (initdb refuses root)."""
+    if os.geteuid() != 0:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name).pw_name
+        except KeyError:
+            continue
+    return None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _as_user(user: str, words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    entry = pwd.getpwnam(user)
+    other = {} if os.geteuid() == entry.pw_uid else {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, **other)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server on which databases may be made and dropped."""
+    given = os.environ.get("PAYSVC_TEST_POSTGRESQL_URL")
+    if given:
+        yield given
+        return
+    binaries, user = _server_binaries(), _server_user()
+    if binaries is None or user is None:
+        pytest.skip("no PostgreSQL: set PAYSVC_TEST_POSTGRESQL_URL or install the server (Debian: postgresql)")
+    folder = Path(tempfile.mkdtemp(prefix="paysvc-postgresql-"))
+    if os.geteuid() == 0:
+        shutil.chown(folder, user)
+    data, port = folder / "data", _free_port()
+    made = _as_user(
+        user,
+        [str(binaries / "initdb"), "-D", str(data), "-U", "paysvc", "-A", "trust", "-E", "UTF8", "--no-locale"],
+        folder,
+    )
+    if made.returncode != 0:
+        pytest.skip(f"PostgreSQL could not be set up: {made.stderr.strip()[-200:]}")
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -c shared_buffers=256MB -c max_wal_size=4GB"
+    started = _as_user(
+        user,
+        [str(binaries / "pg_ctl"), "-D", str(data), "-w", "-o", options, "-l", str(folder / "log"), "start"],
+        folder,
+    )
+    if started.returncode != 0:
+        pytest.skip(f"PostgreSQL could not be started: {started.stderr.strip()[-200:]}")
+    try:
+        yield f"postgresql+psycopg://paysvc@127.0.0.1:{port}/postgres"
+    finally:
+        _as_user(user, [str(binaries / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop"], folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server: str) -> str:
+    """A database with the schema in it, from which each test's own is copied."""
+    name = f"paysvc_template_{os.getpid()}"
+    administrator = create_engine(postgresql_server, isolation_level="AUTOCOMMIT")
+    with administrator.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'"))
+    administrator.dispose()
+    database = open_database(postgresql_server.rsplit("/", 1)[0] + f"/{name}")
+    schema.upgrade(database)
+    database.close()
+    return name
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str, postgresql_template: str) -> Iterator[str]:
+    """A fresh PostgreSQL database with the schema in it, dropped afterwards."""
+    name = f"paysvc_test_{os.getpid()}_{os.urandom(4).hex()}"
+    administrator = create_engine(postgresql_server, isolation_level="AUTOCOMMIT")
+    with administrator.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {postgresql_template}"))
+    yield postgresql_server.rsplit("/", 1)[0] + f"/{name}"
+    with administrator.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    administrator.dispose()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """A fresh SQLite database file with the schema in it."""
+    path = tmp_path / "paysvc.db"
+    shutil.copyfile(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    database = open_database(f"sqlite:///{path}")
+    schema.upgrade(database)
+    database.close()
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """An open, empty database with today's schema; each test runs on both kinds."""
+    opened = open_database(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock(NOW)
+
+
+@pytest.fixture
+def sealer(tmp_path: Path) -> Sealer:
+    return open_or_create_sealer(tmp_path / "keys.json")
+
+
+@pytest.fixture
+def vault(tmp_path: Path, sealer: Sealer) -> Vault:
+    return Vault(tmp_path / "vault", sealer)
+
+
+@pytest.fixture
+def maker() -> Officer:
+    return Officer("maker.lan", Role.MAKER)
+
+
+@pytest.fixture
+def approver() -> Officer:
+    return Officer("approver.minh", Role.APPROVER)
+
+
+@pytest.fixture
+def operator() -> Officer:
+    return Officer("operator.hoa", Role.BANK_OPERATOR)
+
+
+@pytest.fixture
+def auditor() -> Officer:
+    return Officer("auditor.tuan", Role.AUDITOR)
+
+
+@pytest.fixture
+def administrator() -> Officer:
+    return Officer("administrator.an", Role.ADMINISTRATOR)
