@@ -1,0 +1,191 @@
+"""The life cycles of what is paid, and the content an approval binds to.
+
+A life cycle is one table: state -> states that may follow. What is not in the table cannot
+happen; the store moves a state with `UPDATE … WHERE state = :expected` and counts the rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import TypeVar
+
+import numpy as np
+
+from paysvc.domain.canonical import canonical_json
+from paysvc.domain.identifiers import CROCKFORD, END_TO_END_ID_LENGTH
+
+
+class CycleState(StrEnum):
+    """A payment cycle, from the first plan to the last bank result."""
+
+    DRAFT = "DRAFT"
+    SUBMITTED = "SUBMITTED"
+    APPROVED = "APPROVED"
+    RELEASED = "RELEASED"
+    CLOSED = "CLOSED"
+
+
+class InstructionState(StrEnum):
+    """One credit. UNKNOWN is left only on the bank's word, never by time passing."""
+
+    PLANNED = "PLANNED"
+    BATCHED = "BATCHED"
+    SENT = "SENT"
+    UNKNOWN = "UNKNOWN"
+    SETTLED = "SETTLED"
+    REJECTED = "REJECTED"
+    RETURNED = "RETURNED"
+    DISPUTED = "DISPUTED"
+    CANCELLED = "CANCELLED"
+
+
+class BatchState(StrEnum):
+    """One bank file's worth of instructions, sealed by its digest."""
+
+    SEALED = "SEALED"
+    SENDING = "SENDING"
+    SENT = "SENT"
+    REFUSED = "REFUSED"
+    UNKNOWN = "UNKNOWN"
+
+
+#: Back to DRAFT: returned by an approver, withdrawn, or changed. Never once a batch was made.
+CYCLE_NEXT: dict[CycleState, frozenset[CycleState]] = {
+    CycleState.DRAFT: frozenset({CycleState.SUBMITTED}),
+    CycleState.SUBMITTED: frozenset({CycleState.APPROVED, CycleState.DRAFT}),
+    CycleState.APPROVED: frozenset({CycleState.RELEASED, CycleState.DRAFT}),
+    CycleState.RELEASED: frozenset({CycleState.CLOSED}),
+    CycleState.CLOSED: frozenset(),
+}
+
+INSTRUCTION_NEXT: dict[InstructionState, frozenset[InstructionState]] = {
+    InstructionState.PLANNED: frozenset({InstructionState.BATCHED, InstructionState.CANCELLED}),
+    # REJECTED from here: the bank refused the whole file.
+    InstructionState.BATCHED: frozenset({InstructionState.SENT, InstructionState.UNKNOWN, InstructionState.REJECTED}),
+    InstructionState.SENT: frozenset(
+        {
+            InstructionState.SETTLED,
+            InstructionState.REJECTED,
+            InstructionState.RETURNED,
+            InstructionState.DISPUTED,
+        }
+    ),
+    # BATCHED from here: the bank says that it never received the file. A status file or a
+    # statement that comes before the answer to the enquiry says more than the answer would.
+    InstructionState.UNKNOWN: frozenset(
+        {
+            InstructionState.BATCHED,
+            InstructionState.SENT,
+            InstructionState.SETTLED,
+            InstructionState.REJECTED,
+            InstructionState.RETURNED,
+            InstructionState.DISPUTED,
+        }
+    ),
+    InstructionState.SETTLED: frozenset({InstructionState.RETURNED, InstructionState.DISPUTED}),
+    # A booking that comes late is still true: the money moved.
+    InstructionState.REJECTED: frozenset(
+        {InstructionState.SETTLED, InstructionState.RETURNED, InstructionState.DISPUTED}
+    ),
+    InstructionState.RETURNED: frozenset({InstructionState.SETTLED, InstructionState.DISPUTED}),
+    InstructionState.DISPUTED: frozenset(
+        {InstructionState.SETTLED, InstructionState.RETURNED, InstructionState.REJECTED}
+    ),
+    InstructionState.CANCELLED: frozenset(),
+}
+
+BATCH_NEXT: dict[BatchState, frozenset[BatchState]] = {
+    # SEALED again: definitely nothing left us.
+    BatchState.SEALED: frozenset({BatchState.SENDING}),
+    BatchState.SENDING: frozenset({BatchState.SENT, BatchState.REFUSED, BatchState.UNKNOWN, BatchState.SEALED}),
+    # SEALED from here only when the bank says NOT_RECEIVED.
+    BatchState.UNKNOWN: frozenset({BatchState.SENT, BatchState.REFUSED, BatchState.SEALED}),
+    BatchState.SENT: frozenset(),
+    BatchState.REFUSED: frozenset(),
+}
+
+#: States in which an instruction no longer stands in the way of a new one (safety rule U2).
+NOT_LIVE = frozenset({InstructionState.REJECTED, InstructionState.RETURNED, InstructionState.CANCELLED})
+
+_State = TypeVar("_State", CycleState, InstructionState, BatchState)
+
+
+def may_follow(table: Mapping[_State, frozenset[_State]], before: _State, after: _State) -> bool:
+    """True when the life cycle `table` lets `after` come next to `before`."""
+    return after in table[before]
+
+
+def end_to_end_ids(
+    key: bytes,
+    programmes: Sequence[str],
+    periods: Sequence[str],
+    beneficiary_keys: Sequence[bytes],
+    components: Sequence[str],
+    generations: Sequence[int],
+) -> list[str]:
+    """`identifiers.end_to_end_id` for whole columns: the same ids, a tenth of the time.
+
+    All columns are equally long; `beneficiary_keys` are 32-byte blind indexes.
+    """
+    if not len(programmes):
+        return []
+    keyed = hmac.new(key, digestmod=hashlib.sha256)
+    digests = []
+    heads: dict[tuple[str, str, str, int], hmac.HMAC] = {}
+    for what, beneficiary in zip(
+        zip(programmes, periods, components, generations, strict=True), beneficiary_keys, strict=True
+    ):
+        head = heads.get(what)
+        if head is None:
+            head = keyed.copy()
+            head.update("\x1f".join((what[0], what[1], what[2], str(what[3]))).encode() + b"\x1f")
+            heads[what] = head
+        one = head.copy()
+        one.update(beneficiary)
+        digests.append(one.digest())
+    return _base32_of(b"".join(digests), len(digests))
+
+
+def _base32_of(digests: bytes, count: int) -> list[str]:
+    """`P` and the first 75 bits of each 32-byte digest, five bits a character."""
+    letters = END_TO_END_ID_LENGTH - 1
+    matrix = np.frombuffer(digests, dtype=np.uint8).reshape(count, 32)[:, : (letters * 5 + 7) // 8]
+    bits = np.unpackbits(matrix, axis=1)[:, : letters * 5].reshape(count, letters, 5)
+    values = bits @ np.array([16, 8, 4, 2, 1], dtype=np.uint8)
+    alphabet = np.frombuffer(CROCKFORD.encode(), dtype=np.uint8)
+    text = np.full((count, END_TO_END_ID_LENGTH), ord("P"), dtype=np.uint8)
+    text[:, 1:] = alphabet[values]
+    whole = text.tobytes().decode()
+    return [whole[start : start + END_TO_END_ID_LENGTH] for start in range(0, len(whole), END_TO_END_ID_LENGTH)]
+
+
+#: One instruction as an approval sees it: end_to_end_id, generation, amount_vnd, channel,
+#: bank_code, creditor_bin, account_key (hex, "" for cash), creditor_name, citizen_key (hex),
+#: unit_code, programme_code.
+ContentRow = tuple[str, int, int, str, str, str, str, str, str, str, str]
+
+
+def content_sha256(header: Mapping[str, object], rows: Iterable[Sequence[ContentRow]]) -> bytes:
+    """What an approval binds to: the digest of the cycle's header and all its instructions.
+
+    The bytes digested are the RFC 8785 form of `[header, row, row, …]`, where the rows are
+    in the order of their EndToEndIds and come in parts of any size. Row ids of the database
+    are not in it, so planning the same again gives the same digest.
+    """
+    digest = hashlib.sha256(b"[" + canonical_json(header))
+    for part in _parts(rows):
+        digest.update(b"," + part)
+    digest.update(b"]")
+    return digest.digest()
+
+
+def _parts(rows: Iterable[Sequence[ContentRow]]) -> Iterator[bytes]:
+    # For text and integers the standard encoder writes what RFC 8785 asks for, at C speed.
+    encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+    for part in rows:
+        if part:
+            yield encoder.encode(part)[1:-1].encode()
