@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from paysvc.domain.errors import BadSetting, ConnectorUnavailable
@@ -100,7 +100,11 @@ def _open_sqlite(url: str, path: str | None) -> Database:
             "cache_size = -65536",
             "temp_store = MEMORY",
         ):
-            connection.execute(f"PRAGMA {pragma}")
+            try:
+                connection.execute(f"PRAGMA {pragma}")
+            except sqlite3.Error:
+                connection.close()  # the pool forgets a connection that could not be set up
+                raise
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
@@ -110,7 +114,8 @@ def _open_sqlite(url: str, path: str | None) -> Database:
     try:
         with engine.connect() as connection:
             mode = connection.execute(text("PRAGMA journal_mode")).scalar_one()
-    except OperationalError as failure:
+    except DatabaseError as failure:
+        engine.dispose()
         raise BadSetting("database_unusable", f"The database file cannot be used: {failure.orig}.") from failure
     note = "" if wal else "; rollback journal, because this SQLite version has the WAL-reset fault"
     return Database(engine, f"SQLite {sqlite3.sqlite_version} at {path} (journal {mode}, synchronous FULL{note})")
@@ -135,6 +140,15 @@ def _open_postgresql(url: str) -> Database:
             f"PostgreSQL at {parsed.render_as_string(hide_password=True)} does not answer.",
             next_step="Check that the server runs and that the address and the user are right.",
         ) from failure
+    try:
+        _refuse_unsafe_server(version, name, dangerous, encoding)
+    except BadSetting:
+        engine.dispose()
+        raise
+    return Database(engine, f"PostgreSQL {name} at {parsed.render_as_string(hide_password=True)}")
+
+
+def _refuse_unsafe_server(version: int, name: str, dangerous: list[str], encoding: str) -> None:
     if version < _OLDEST_POSTGRESQL:
         raise BadSetting("postgresql_too_old", f"PostgreSQL {name} is too old; 13 or newer is needed.")
     if dangerous:
@@ -145,4 +159,3 @@ def _open_postgresql(url: str) -> Database:
         )
     if encoding != "UTF8":
         raise BadSetting("postgresql_encoding", f"The database is {encoding}; Vietnamese names need UTF8.")
-    return Database(engine, f"PostgreSQL {name} at {parsed.render_as_string(hide_password=True)}")

@@ -1,0 +1,45 @@
+"""What a bank says, in whatever order it says it."""
+
+from __future__ import annotations
+
+from functools import reduce
+from itertools import permutations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paysvc.domain.bank_returns import REFUSALS, STATUS_RANK, MergedStatus, NextStep, merge_status, next_step
+
+REPORTS = st.lists(st.sampled_from([*STATUS_RANK, *REFUSALS, "XXXX"]), max_size=5)
+
+
+def merged(reports: list[str]) -> MergedStatus:
+    return reduce(merge_status, reports, MergedStatus())
+
+
+@given(REPORTS)
+def test_every_order_and_repetition_gives_one_state(reports: list[str]) -> None:
+    expected = merged(reports)
+    for order in permutations(reports):
+        assert merged(list(order)) == expected
+        assert merged(list(order) * 2) == expected
+
+
+def test_a_late_lower_status_does_not_take_anything_back() -> None:
+    assert merged(["ACSC", "RCVD", "PDNG"]).best == "ACSC"
+
+
+def test_completed_and_refused_is_a_dispute() -> None:
+    assert merged(["ACSC", "RJCT"]).is_disputed
+    assert not merged(["ACSP", "RJCT"]).is_disputed
+
+
+def test_an_unknown_status_is_kept_without_effect() -> None:
+    assert merged(["XXXX"]) == MergedStatus()
+
+
+def test_reasons_are_routed_and_unknown_ones_go_to_a_person() -> None:
+    assert next_step("MD07") is NextStep.STOP_PROGRAMME
+    assert next_step("AC04") is NextStep.USE_OTHER_ACCOUNT
+    assert next_step("ZZ99") is NextStep.MANUAL
+    assert next_step("") is NextStep.MANUAL
