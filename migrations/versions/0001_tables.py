@@ -150,6 +150,9 @@ def upgrade() -> None:
     sa.Column('stacking_group', sa.String(length=20), nullable=False),
     sa.Column('legal_basis', sa.String(length=200), nullable=False),
     sa.Column('without_account', sa.String(length=10), nullable=False),
+    sa.Column('kind', sa.String(length=10), server_default='regular', nullable=False),
+    sa.CheckConstraint("kind IN ('regular', 'campaign')", name=op.f('ck_programme_known_kind')),
+    sa.CheckConstraint("without_account IN ('cash', 'worklist')", name=op.f('ck_programme_known_policy')),
     sa.PrimaryKeyConstraint('code', name=op.f('pk_programme'))
     )
     op.create_table('schedule',
@@ -333,7 +336,7 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['beneficiary_id'], ['beneficiary.id'], name=op.f('fk_entitlement_beneficiary_id')),
     sa.ForeignKeyConstraint(['cycle_id'], ['payment_cycle.id'], name=op.f('fk_entitlement_cycle_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_entitlement')),
-    sa.UniqueConstraint('cycle_id', 'programme_code', 'beneficiary_id', name=op.f('uq_entitlement_cycle_id_programme_code_beneficiary_id'))
+    sa.UniqueConstraint('cycle_id', 'programme_code', 'beneficiary_id', 'disposition', 'reason', name=op.f('uq_entitlement_cycle_id_programme_code_beneficiary_id_disposition_reason'))
     )
     op.create_index(op.f('ix_entitlement_beneficiary_id'), 'entitlement', ['beneficiary_id'], unique=False)
     op.create_table('fetched_name',
@@ -542,6 +545,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f('ix_instruction_batch_id'), 'instruction', ['batch_id'], unique=False)
     op.create_index(op.f('ix_instruction_cycle_id'), 'instruction', ['cycle_id'], unique=False)
+    op.create_index(op.f('ix_instruction_entitlement_id'), 'instruction', ['entitlement_id'], unique=False)
     op.create_index('uq_instruction_live', 'instruction', ['entitlement_id'], unique=True, sqlite_where=sa.text("state NOT IN ('REJECTED', 'RETURNED', 'CANCELLED')"), postgresql_where=sa.text("state NOT IN ('REJECTED', 'RETURNED', 'CANCELLED')"))
     op.create_table('obligation_claim',
     sa.Column('entitlement_id', ID, nullable=False),
@@ -551,6 +555,8 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['obligation_id'], ['obligation.id'], name=op.f('fk_obligation_claim_obligation_id')),
     sa.PrimaryKeyConstraint('entitlement_id', 'obligation_id', name=op.f('pk_obligation_claim'))
     )
+    op.create_index(op.f('ix_obligation_claim_obligation_id'), 'obligation_claim', ['obligation_id'], unique=False)
+    op.create_index('ix_obligation_claim_released', 'obligation_claim', ['obligation_id'], unique=False, sqlite_where=sa.text('released_at IS NOT NULL'), postgresql_where=sa.text('released_at IS NOT NULL'))
     op.create_index('uq_obligation_claim_standing', 'obligation_claim', ['obligation_id'], unique=True, sqlite_where=sa.text('released_at IS NULL'), postgresql_where=sa.text('released_at IS NULL'))
     op.create_table('statement_line',
     sa.Column('statement_id', ID, nullable=False),
@@ -585,8 +591,11 @@ def downgrade() -> None:
     op.drop_index(op.f('ix_statement_line_instruction_id'), table_name='statement_line')
     op.drop_table('statement_line')
     op.drop_index('uq_obligation_claim_standing', table_name='obligation_claim', sqlite_where=sa.text('released_at IS NULL'), postgresql_where=sa.text('released_at IS NULL'))
+    op.drop_index('ix_obligation_claim_released', table_name='obligation_claim', sqlite_where=sa.text('released_at IS NOT NULL'), postgresql_where=sa.text('released_at IS NOT NULL'))
+    op.drop_index(op.f('ix_obligation_claim_obligation_id'), table_name='obligation_claim')
     op.drop_table('obligation_claim')
     op.drop_index('uq_instruction_live', table_name='instruction', sqlite_where=sa.text("state NOT IN ('REJECTED', 'RETURNED', 'CANCELLED')"), postgresql_where=sa.text("state NOT IN ('REJECTED', 'RETURNED', 'CANCELLED')"))
+    op.drop_index(op.f('ix_instruction_entitlement_id'), table_name='instruction')
     op.drop_index(op.f('ix_instruction_cycle_id'), table_name='instruction')
     op.drop_index(op.f('ix_instruction_batch_id'), table_name='instruction')
     op.drop_table('instruction')

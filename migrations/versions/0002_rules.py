@@ -65,6 +65,36 @@ RULES: list[Rule] = [
     *_never("payment_status", "UPDATE", "DELETE"),
     # U1: what somebody is due is recorded once and for ever.
     *_never("obligation", "UPDATE"),
+    # What somebody was due in a plan that was submitted stands: nobody is moved, nobody vanishes.
+    Rule(
+        "entitlement_fixed",
+        "entitlement",
+        "UPDATE",
+        _CYCLE_STATE.format(row="OLD") + " <> 'DRAFT'",
+        "the lines of a submitted plan are fixed",
+    ),
+    Rule(
+        "entitlement_stays",
+        "entitlement",
+        "DELETE",
+        _CYCLE_STATE.format(row="OLD") + " <> 'DRAFT'",
+        "the lines of a submitted plan are never deleted",
+    ),
+    Rule(
+        "obligation_claim_fixed",
+        "obligation_claim",
+        "UPDATE OF entitlement_id, obligation_id",
+        "",
+        "a claim is released, not moved",
+    ),
+    Rule(
+        "obligation_claim_stays",
+        "obligation_claim",
+        "DELETE",
+        "(SELECT c.state FROM payment_cycle c JOIN entitlement e ON e.cycle_id = c.id"
+        " WHERE e.id = OLD.entitlement_id) <> 'DRAFT'",
+        "the claims of a submitted plan are never deleted",
+    ),
     # U3: an id that may have left is burnt; while the plan is a draft nothing has left.
     Rule(
         "instruction_delete_in_draft",
@@ -112,7 +142,29 @@ RULES: list[Rule] = [
         "",
         "an approval is cancelled, not changed",
     ),
+    Rule(
+        "approval_cancelled_stays",
+        "approval",
+        "UPDATE OF cancelled_at",
+        "OLD.cancelled_at IS NOT NULL",
+        "a cancelled approval never stands again",
+    ),
     *_never("approval", "DELETE"),
+    Rule("cycle_starts_as_draft", "payment_cycle", "INSERT", "NEW.state <> 'DRAFT'", "a plan starts as a draft"),
+    Rule(
+        "cycle_draft_unapproved",
+        "payment_cycle",
+        "UPDATE OF state",
+        "NEW.state = 'DRAFT' AND EXISTS (SELECT 1 FROM approval a WHERE a.cycle_id = NEW.id AND a.cancelled_at IS NULL)",
+        "a plan becomes a draft again only when its approvals were cancelled",
+    ),
+    Rule(
+        "cycle_draft_unbatched",
+        "payment_cycle",
+        "UPDATE OF state",
+        "NEW.state IN ('DRAFT', 'SUBMITTED') AND EXISTS (SELECT 1 FROM batch b WHERE b.cycle_id = NEW.id)",
+        "a plan of which a batch was made is never changed",
+    ),
     Rule(
         "cycle_approved_by_somebody",
         "payment_cycle",

@@ -382,6 +382,10 @@ programme = Table(
     Column("legal_basis", String(200), nullable=False),
     #: What happens to a person without a usable account: `cash` or `worklist`.
     Column("without_account", String(10), nullable=False),
+    #: `regular` pays month by month, `campaign` once: the obligation's component follows from it.
+    Column("kind", String(10), nullable=False, server_default="regular"),
+    CheckConstraint("kind IN ('regular', 'campaign')", name="known_kind"),
+    CheckConstraint("without_account IN ('cash', 'worklist')", name="known_policy"),
 )
 
 #: Amount of a category = standard × coefficient; both are data with dates and a source.
@@ -464,7 +468,8 @@ obligation = Table(
     CheckConstraint("amount_vnd > 0", name="positive"),
 )
 
-#: What one beneficiary is due from one programme in one cycle: one line of the plan.
+#: What one beneficiary is due from one programme in one cycle: one line of the plan. A second
+#: line appears where months differ in what happens to them (the higher programme only).
 entitlement = Table(
     "entitlement",
     metadata,
@@ -477,7 +482,7 @@ entitlement = Table(
     #: `planned`, `held` or `excluded`; with a reason unless planned.
     Column("disposition", String(10), nullable=False),
     Column("reason", String(40), nullable=False),
-    UniqueConstraint("cycle_id", "programme_code", "beneficiary_id"),
+    UniqueConstraint("cycle_id", "programme_code", "beneficiary_id", "disposition", "reason"),
     CheckConstraint("amount_vnd > 0", name="positive"),
     CheckConstraint("disposition IN ('planned', 'held', 'excluded')", name="known_disposition"),
     CheckConstraint("(disposition = 'planned') = (reason = '')", name="reason_given"),
@@ -489,8 +494,15 @@ obligation_claim = Table(
     "obligation_claim",
     metadata,
     Column("entitlement_id", ForeignKey("entitlement.id"), primary_key=True),
-    Column("obligation_id", ForeignKey("obligation.id"), primary_key=True),
+    Column("obligation_id", ForeignKey("obligation.id"), primary_key=True, index=True),
     Column("released_at", Instant),
+    # What may be owed still: few rows, however long the history.
+    Index(
+        "ix_obligation_claim_released",
+        "obligation_id",
+        sqlite_where=text("released_at IS NOT NULL"),
+        postgresql_where=text("released_at IS NOT NULL"),
+    ),
     Index(
         "uq_obligation_claim_standing",
         "obligation_id",
@@ -505,7 +517,7 @@ instruction = Table(
     "instruction",
     metadata,
     _id(),
-    Column("entitlement_id", ForeignKey("entitlement.id"), nullable=False),
+    Column("entitlement_id", ForeignKey("entitlement.id"), nullable=False, index=True),
     Column("cycle_id", ForeignKey("payment_cycle.id"), nullable=False, index=True),
     Column("end_to_end_id", String(35), nullable=False, unique=True),
     Column("generation", Integer, nullable=False),
