@@ -1,0 +1,123 @@
+"""What is due, and who has taken it: `schedule` and `run` are the truth, not any timer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from paysvc.domain.canonical import canonical_json
+from paysvc.store.tables import run, schedule
+
+CLAIMED, DONE, FAILED = "CLAIMED", "DONE", "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A slot whose time has come: run `verb` with `arguments`, once, for `due_at`."""
+
+    schedule_id: str
+    verb: str
+    arguments: Mapping[str, Any]
+    due_at: datetime
+
+
+def put_schedule(
+    connection: Connection,
+    schedule_id: str,
+    *,
+    verb: str,
+    arguments: Mapping[str, Any],
+    every: timedelta,
+    first_due_at: datetime,
+    enabled: bool,
+) -> None:
+    """Insert the schedule, or replace what it says."""
+    values = {
+        "verb": verb,
+        "arguments": canonical_json(arguments).decode(),
+        "every_seconds": int(every.total_seconds()),
+        "first_due_at": first_due_at,
+        "enabled": enabled,
+    }
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    connection.execute(
+        dialect.insert(schedule)
+        .values(id=schedule_id, **values)
+        .on_conflict_do_update(index_elements=["id"], set_=values)
+    )
+
+
+def list_schedules(connection: Connection) -> list[dict[str, Any]]:
+    return [dict(row) for row in connection.execute(select(schedule).order_by(schedule.c.id)).mappings()]
+
+
+def due_slots(connection: Connection, now: datetime) -> list[Due]:
+    """The latest slot of every enabled schedule that has come and is not done.
+
+    After a time of standing still only the latest missed slot of a schedule is due: the verbs
+    look at the whole state of the database, so running them once catches up with everything.
+    """
+    slots = []
+    for row in connection.execute(select(schedule).where(schedule.c.enabled).order_by(schedule.c.id)):
+        if row.first_due_at > now:
+            continue
+        every = timedelta(seconds=row.every_seconds)
+        due_at = row.first_due_at + every * ((now - row.first_due_at) // every)
+        state = connection.execute(
+            select(run.c.state, run.c.lease_until).where(run.c.schedule_id == row.id, run.c.due_at == due_at)
+        ).first()
+        if state is None or (state.state == CLAIMED and state.lease_until <= now):
+            slots.append(Due(row.id, row.verb, json.loads(row.arguments), due_at))
+    return slots
+
+
+def claim(connection: Connection, slot: Due, holder: str, now: datetime, lease: timedelta) -> bool:
+    """Take the slot for `holder`; False when another has it. The primary key decides.
+
+    A claim whose lease ran out (its holder died) may be taken over.
+    """
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    key = {"schedule_id": slot.schedule_id, "due_at": slot.due_at}
+    fresh = {"state": CLAIMED, "claimed_at": now, "claimed_by": holder, "lease_until": now + lease}
+    statement = dialect.insert(run).values(**key, **fresh)
+    statement = statement.on_conflict_do_nothing(index_elements=["schedule_id", "due_at"])
+    if connection.execute(statement.returning(run.c.claimed_by)).first() is not None:
+        return True
+    taken_over = connection.execute(
+        update(run)
+        .where(
+            run.c.schedule_id == slot.schedule_id,
+            run.c.due_at == slot.due_at,
+            run.c.state == CLAIMED,
+            run.c.lease_until <= now,
+        )
+        .values(**fresh)
+    )
+    return taken_over.rowcount == 1
+
+
+def finish(connection: Connection, slot: Due, holder: str, now: datetime, state: str, detail: str) -> bool:
+    """Record the end of a run; False when the claim is no longer `holder`'s."""
+    finished = connection.execute(
+        update(run)
+        .where(
+            run.c.schedule_id == slot.schedule_id,
+            run.c.due_at == slot.due_at,
+            run.c.state == CLAIMED,
+            run.c.claimed_by == holder,
+        )
+        .values(state=state, finished_at=now, detail=detail[:2000])
+    )
+    return finished.rowcount == 1
+
+
+def recent_runs(connection: Connection, limit: int = 50) -> list[dict[str, Any]]:
+    """The latest runs of all schedules, newest first."""
+    statement = select(run).order_by(run.c.due_at.desc(), run.c.schedule_id).limit(limit)
+    return [dict(row) for row in connection.execute(statement).mappings()]
