@@ -1,0 +1,340 @@
+"""Account statements (camt.053) into columns: batch bookings opened, claims kept for the proof.
+
+Field meanings: ISO 20022 camt.053.001.02, .04 and .08. What changed between them and
+matters here: the entry's status became a choice (`Sts` → `Sts/Cd`), and the transaction got
+its own `Amt` and `CdtDbtInd` (.02 has the amount under `AmtDtls` only).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from paysvc.core.columns import (
+    BOOKED,
+    ENTRY_STATUS_CODES,
+    INFORMATION,
+    EntryColumns,
+    TextColumn,
+    concatenate,
+    no_entries,
+)
+from paysvc.core.messages import Statement
+from paysvc.core.scan_amount import amount_of, count_of
+from paysvc.core.scan_claims import DIRECTIONS, StatementClaims
+from paysvc.core.scan_xml import (
+    MAX_FIELD_LENGTH,
+    Element,
+    Sweeper,
+    message_name,
+    place_of,
+    qualified,
+    records,
+    refuse_unless,
+    text_of,
+)
+from paysvc.domain.errors import FileRefused
+from paysvc.domain.money import MAX_PAYMENT_VND, MAX_TOTAL_VND
+
+STATEMENTS = frozenset({"camt.053.001.02", "camt.053.001.04", "camt.053.001.08"})
+
+#: ISO 20022: what a bank writes where the payer gave no reference.
+_NO_REFERENCE = "NOTPROVIDED"
+
+_ROWS_A_PIECE = 20_000
+
+#: One row of `EntryColumns`, in the order of its columns.
+_Row = tuple[str, int, str, bool, int, str, str, int, str]
+
+
+def read_camt(content: bytes) -> tuple[str, tuple[Statement, ...]]:
+    """The bank's message id and the statements of a camt.053 file.
+
+    Nothing is believed yet: `core.proof` says whether a statement's figures agree. Raises
+    `FileRefused` for bytes that are no whole, legal camt.053: the codes of `scan_xml`, those of
+    `scan_amount`, `wrong_structure`, `field_too_long` and `statement_missing`.
+    """
+    name = message_name(content)
+    refuse_unless(name, STATEMENTS, "an account statement")
+    return _CamtReader(name).read(content)
+
+
+class _Transaction:
+    """What one `TxDtls` says; `amount` is None where it says none."""
+
+    __slots__ = ("amount", "bank_reference", "instructed", "is_debit", "reason", "reference")
+
+    def __init__(self) -> None:
+        self.reference = ""
+        self.bank_reference = ""
+        self.reason = ""
+        self.amount: tuple[int, str, int] | None = None
+        self.instructed: tuple[int, str, int] | None = None
+        self.is_debit: bool | None = None
+
+
+class _CamtReader:
+    """Reads one file; holds the state of the statement and of the entry that are open."""
+
+    def __init__(self, name: str) -> None:
+        def tag(local: str) -> str:
+            return qualified(name, local)
+
+        self._name = name
+        self._group_header, self._statement, self._entry = tag("GrpHdr"), tag("Stmt"), tag("Ntry")
+        self._details, self._transaction, self._batch = tag("NtryDtls"), tag("TxDtls"), tag("Btch")
+        self._amount, self._direction, self._status = tag("Amt"), tag("CdtDbtInd"), tag("Sts")
+        self._booking_date, self._references = tag("BookgDt"), tag("Refs")
+        self._end_to_end_id, self._instruction_id = tag("EndToEndId"), tag("InstrId")
+        self._bank_reference, self._amount_details = tag("AcctSvcrRef"), tag("AmtDtls")
+        self._return, self._reason = tag("RtrInf"), tag("Rsn")
+        self._message_id = ""
+        self._statements: list[Statement] = []
+        self._sweep_entries, self._sweep_transactions = Sweeper(), Sweeper()
+        self._open_statement()
+
+    def read(self, content: bytes) -> tuple[str, tuple[Statement, ...]]:
+        take = {
+            self._group_header: self._take_group_header,
+            self._transaction: self._take_transaction,
+            self._entry: self._take_entry,
+            self._statement: self._take_statement,
+        }
+        for element in records(content, self._name, ("GrpHdr", "TxDtls", "Ntry", "Stmt")):
+            take[element.tag](element)
+        if not self._statements:
+            raise FileRefused("statement_missing", "The file holds no statement.", place="byte 0")
+        return self._message_id, tuple(self._statements)
+
+    def _open_statement(self) -> None:
+        self._container: Element | None = None
+        self._entry_number = 0
+        self._rows: list[_Row] = []
+        self._pieces: list[EntryColumns] = []
+        self._problems: list[str] = []
+        #: Per direction (debit?) and per "booked?": number of entries, for TxsSummry.
+        self._counted = {(is_debit, booked): 0 for is_debit in (True, False) for booked in (True, False)}
+        self._open_entry()
+
+    def _open_entry(self) -> None:
+        self._pending: list[_Transaction] = []
+        #: The `NtryDtls` seen in this entry, each with how many transactions came before it.
+        self._groups: list[tuple[Element | None, int]] = []
+
+    def _take_group_header(self, header: Element) -> None:
+        self._message_id = self._message_id or text_of(header.find(qualified(self._name, "MsgId")))
+
+    # A transaction of an entry -------------------------------------------------------------
+
+    def _take_transaction(self, element: Element) -> None:
+        details = element.getparent()
+        if not self._groups or self._groups[-1][0] is not details:
+            self._require_parents(element, self._details, self._entry, self._statement)
+            self._groups.append((details, len(self._pending)))
+        found = _Transaction()
+        instruction_id = end_to_end_id = ""
+        place = f"entry {self._entry_number + 1}"
+        for child in element:
+            tag = child.tag
+            if tag == self._references:
+                for reference in child:
+                    tag = reference.tag
+                    if tag == self._end_to_end_id:
+                        end_to_end_id = (reference.text or "").strip()
+                    elif tag == self._instruction_id:
+                        instruction_id = (reference.text or "").strip()
+                    elif tag == self._bank_reference:
+                        found.bank_reference = (reference.text or "").strip()
+            elif tag == self._amount:
+                found.amount = amount_of(child, place)
+            elif tag == self._direction:
+                found.is_debit = self._direction_of(child, place)
+            elif tag == self._amount_details:
+                self._take_amount_details(child, found, place)
+            elif tag == self._return:
+                found.reason = self._reason_of(child)
+        if not end_to_end_id or end_to_end_id == _NO_REFERENCE:
+            end_to_end_id = "" if instruction_id == _NO_REFERENCE else instruction_id
+        found.reference = end_to_end_id
+        self._pending.append(found)
+        self._sweep_transactions.sweep(element)
+
+    def _take_amount_details(self, details: Element, found: _Transaction, place: str) -> None:
+        """`AmtDtls/TxAmt` is the transaction's amount where it has none of its own (.02)."""
+        for local in ("TxAmt", "InstdAmt"):
+            amount = details.find(f"{qualified(self._name, local)}/{self._amount}")
+            if amount is None:
+                continue
+            if local == "InstdAmt":
+                found.instructed = amount_of(amount, place)
+            elif found.amount is None:
+                found.amount = amount_of(amount, place)
+
+    def _reason_of(self, returned: Element) -> str:
+        reason = returned.find(self._reason)
+        return text_of(reason[0]) if reason is not None and len(reason) else ""
+
+    # An entry ------------------------------------------------------------------------------
+
+    def _take_entry(self, element: Element) -> None:
+        if element.getparent() is not self._container:
+            self._require_parents(element, self._statement, qualified(self._name, "BkToCstmrStmt"))
+            self._container = element.getparent()
+        self._entry_number += 1
+        place = f"entry {self._entry_number}"
+        amount = direction = status = None
+        bank_reference = booking_date = ""
+        for child in element:
+            tag = child.tag
+            if tag == self._amount:
+                amount = child
+            elif tag == self._direction:
+                direction = child
+            elif tag == self._status:
+                status = child
+            elif tag == self._bank_reference:
+                bank_reference = (child.text or "").strip()
+            elif tag == self._booking_date:
+                booking_date = text_of(child[0])[:10] if len(child) else ""
+        # A batch booking is the sum of many payments, and may be far above any one of them.
+        largest = MAX_TOTAL_VND if len(self._pending) > 1 else MAX_PAYMENT_VND
+        booked_amount = amount_of(amount, place, largest)
+        is_debit = self._direction_of(direction, place)
+        code = self._status_of(status, place)
+        self._counted[is_debit, bool(code == BOOKED)] += 1
+        for found, (units, currency, _) in self._transactions(booked_amount, is_debit, place):
+            self._rows.append(
+                (
+                    found.reference,
+                    units,
+                    currency,
+                    is_debit if found.is_debit is None else found.is_debit,
+                    code,
+                    found.reason,
+                    found.bank_reference or bank_reference,
+                    self._entry_number,
+                    booking_date,
+                )
+            )
+        if len(self._rows) >= _ROWS_A_PIECE:
+            self._close_piece()
+        self._open_entry()
+        self._sweep_entries.sweep(element)
+
+    def _transactions(
+        self, booked: tuple[int, str, int], is_debit: bool, place: str
+    ) -> Iterator[tuple[_Transaction, tuple[int, str, int]]]:
+        """The entry's transactions with their amounts; contradictions become problems."""
+        if not self._pending:
+            yield _Transaction(), booked
+            return
+        if len(self._pending) == 1:
+            only = self._pending[0]
+            # A converted amount describes the payment; the account was booked in the entry's own.
+            # The same figure in another currency is no conversion, but a contradiction to show.
+            if only.amount is None or (only.amount[1] != booked[1] and only.amount[0] != booked[0]):
+                only.amount = booked
+        for found in self._pending:
+            found.amount = found.amount or found.instructed
+        self._check_details(booked, is_debit, place)
+        for found in self._pending:
+            yield found, found.amount or (0, booked[1], 0)
+
+    def _check_details(self, booked: tuple[int, str, int], is_debit: bool, place: str) -> None:
+        missing = sum(found.amount is None for found in self._pending)
+        if missing:
+            self._problems.append(f"In {place} {missing} of {len(self._pending)} transactions have no amount.")
+            return
+        if len(self._pending) > 1 and any(found.amount[1] != booked[1] for found in self._pending if found.amount):
+            self._problems.append(f"In {place} the transactions are in another currency than the entry.")
+            return
+        total = self._sum_of(self._pending, is_debit)
+        if total != booked[2] and len({found.amount[1] for found in self._pending if found.amount} | {booked[1]}) == 1:
+            self._problems.append(f"In {place} the transactions do not add up to the entry's amount.")
+        ends = [start for _, start in self._groups[1:]] + [len(self._pending)]
+        for (details, start), end in zip(self._groups, ends, strict=True):
+            batch = details.find(self._batch) if details is not None else None
+            if batch is not None:
+                self._check_batch(batch, self._pending[start:end], is_debit, place)
+
+    def _check_batch(self, batch: Element, members: list[_Transaction], is_debit: bool, place: str) -> None:
+        count = count_of(batch.find(qualified(self._name, "NbOfTxs")), place)
+        if count is not None and count != len(members):
+            self._problems.append(f"In {place} the batch claims {count} transactions and holds {len(members)}.")
+        total = batch.find(qualified(self._name, "TtlAmt"))
+        if total is not None and amount_of(total, place, MAX_TOTAL_VND)[2] != abs(self._sum_of(members, is_debit)):
+            self._problems.append(f"In {place} the batch's total is not the sum of its transactions.")
+
+    def _sum_of(self, members: list[_Transaction], is_debit: bool) -> int:
+        """The members' amounts, those against the entry's direction taken off."""
+        return sum(
+            (found.amount[2] if found.is_debit is None or found.is_debit == is_debit else -found.amount[2])
+            for found in members
+            if found.amount is not None
+        )
+
+    def _direction_of(self, element: Element | None, place: str) -> bool:
+        is_debit = DIRECTIONS.get(text_of(element))
+        if is_debit is None:
+            raise FileRefused("wrong_structure", "An entry is neither a credit nor a debit.", place=place)
+        return is_debit
+
+    def _status_of(self, element: Element | None, place: str) -> int:
+        code = text_of(element)
+        if element is not None and len(element):
+            code = text_of(element[0])
+        if code in ENTRY_STATUS_CODES:
+            return int(ENTRY_STATUS_CODES[code])
+        if not code:
+            raise FileRefused("wrong_structure", "An entry has no status.", place=place)
+        self._problems.append(f"In {place} the status is none that the standard knows.")
+        return int(INFORMATION)
+
+    def _require_parents(self, element: Element, *tags: str) -> None:
+        parent = element.getparent()
+        for tag in tags:
+            if parent is None or parent.tag != tag:
+                raise FileRefused(
+                    "wrong_structure",
+                    "The file's elements are not where the standard has them.",
+                    place=place_of(element, f"entry {self._entry_number + 1}"),
+                )
+            parent = parent.getparent()
+
+    # A statement ---------------------------------------------------------------------------
+
+    def _close_piece(self) -> None:
+        rows, self._rows = self._rows, []
+        if not rows:
+            return
+        (reference, amount, currency, is_debit, status, reason, bank_reference, number, day) = zip(*rows, strict=True)
+        for values in (reference, reason, bank_reference):
+            if max(map(len, values)) > MAX_FIELD_LENGTH:
+                raise FileRefused(
+                    "field_too_long", "A reference is longer than any bank's.", place=f"entry {number[0]} ff."
+                )
+        self._pieces.append(
+            EntryColumns(
+                reference=TextColumn.of(reference),
+                amount_vnd=np.array(amount, dtype=np.int64),
+                currency=TextColumn.of(currency),
+                is_debit=np.array(is_debit, dtype=np.bool_),
+                status=np.array(status, dtype=np.uint8),
+                reason_code=TextColumn.of(reason),
+                bank_reference=TextColumn.of(bank_reference),
+                entry_number=np.array(number, dtype=np.int32),
+                booking_date=TextColumn.of(day),
+            )
+        )
+
+    def _take_statement(self, element: Element) -> None:
+        self._require_parents(element, qualified(self._name, "BkToCstmrStmt"), qualified(self._name, "Document"))
+        if self._pending:
+            raise FileRefused("wrong_structure", "A transaction stands outside every entry.")
+        self._close_piece()
+        entries = concatenate(self._pieces) if self._pieces else no_entries()
+        claims = StatementClaims(self._name, element, self._problems, self._counted)
+        self._statements.append(claims.statement(entries))
+        element.clear()
+        self._open_statement()

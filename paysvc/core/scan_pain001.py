@@ -1,0 +1,154 @@
+"""A payment order (pain.001) read back: what was sent, as the bank was asked to pay it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from paysvc.core.columns import SentColumns, TextColumn, concatenate
+from paysvc.core.messages import ControlTotals
+from paysvc.core.scan_amount import amount_of, count_of, total_of
+from paysvc.core.scan_xml import Element, Sweeper, message_name, place_of, qualified, records, refuse_unless, text_of
+from paysvc.domain.errors import FileRefused
+from paysvc.domain.money import MAX_TOTAL_VND
+
+ORDERS = frozenset({"pain.001.001.03", "pain.001.001.09"})
+
+#: ISO 20022 Max35Text.
+_LONGEST_ID = 35
+_ROWS_A_PIECE = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class SentFile:
+    """One payment order. `created_at` is the file's own text; `accounts` are the payers' numbers."""
+
+    message_id: str
+    created_at: str
+    totals: ControlTotals
+    payments: SentColumns
+    accounts: frozenset[str]
+
+
+def read_pain001(content: bytes) -> SentFile:
+    """What a pain.001 file orders, with its control totals checked.
+
+    `totals` are counted from the payments. Raises `FileRefused`: the codes of `scan_xml` and
+    `scan_amount`, `wrong_structure`, `control_totals_lie` (NbOfTxs or CtrlSum, of the file or
+    of a payment block, is not what the payments give), `reference_missing`.
+    """
+    name = message_name(content)
+    refuse_unless(name, ORDERS, "a payment order")
+    return _OrderReader(name).read(content)
+
+
+class _OrderReader:
+    """Reads one file; a payment block's header stands before its payments, its check after."""
+
+    def __init__(self, name: str) -> None:
+        def tag(local: str) -> str:
+            return qualified(name, local)
+
+        self._name = name
+        self._group_header, self._block, self._payment = tag("GrpHdr"), tag("PmtInf"), tag("CdtTrfTxInf")
+        self._payment_id, self._amount = tag("PmtId"), tag("Amt")
+        self._end_to_end_id, self._instructed = tag("EndToEndId"), tag("InstdAmt")
+        self._message_id = self._created_at = ""
+        self._declared: tuple[int | None, int | None] = (None, None)
+        self._accounts: set[str] = set()
+        self._rows: list[tuple[str, int, str]] = []
+        self._pieces: list[SentColumns] = []
+        self._block_count = self._block_sum = self._count = self._sum = 0
+        self._sweeper = Sweeper()
+
+    def read(self, content: bytes) -> SentFile:
+        take = {
+            self._group_header: self._take_group_header,
+            self._payment: self._take_payment,
+            self._block: self._take_block,
+        }
+        for element in records(content, self._name, ("GrpHdr", "CdtTrfTxInf", "PmtInf")):
+            take[element.tag](element)
+        if not self._message_id or not self._pieces or self._rows:
+            raise FileRefused("wrong_structure", "The order has no identification, or no payments in a payment block.")
+        self._require(self._declared, self._count, self._sum, "the file")
+        return SentFile(
+            message_id=self._message_id,
+            created_at=self._created_at,
+            totals=ControlTotals(self._count, self._sum),
+            payments=concatenate(self._pieces),
+            accounts=frozenset(self._accounts),
+        )
+
+    def _take_group_header(self, header: Element) -> None:
+        self._message_id = self._message_id or self._text(header, "MsgId")
+        self._created_at = self._created_at or self._text(header, "CreDtTm")
+        self._declared = self._declared_in(header)
+
+    def _take_payment(self, element: Element) -> None:
+        place = f"payment {self._count + 1}"
+        reference, amount = "", None
+        for child in element:
+            tag = child.tag
+            if tag == self._payment_id:
+                reference = text_of(child.find(self._end_to_end_id))
+            elif tag == self._amount:
+                amount = child.find(self._instructed)
+        if not reference or len(reference) > _LONGEST_ID:
+            message = "A payment has no EndToEndId, or one that is too long."
+            raise FileRefused("reference_missing", message, place=place_of(element, place))
+        units, currency, _ = amount_of(amount, place)
+        self._rows.append((reference, units, currency))
+        self._block_count += 1
+        self._block_sum += units
+        self._count += 1
+        self._sum += units
+        if self._sum > MAX_TOTAL_VND:
+            raise FileRefused("amount_too_large", "The order's sum is beyond every ledger.", place=place)
+        if len(self._rows) >= _ROWS_A_PIECE:
+            self._close_piece(element.getparent())
+        self._sweeper.sweep(element)
+
+    def _take_block(self, element: Element) -> None:
+        self._close_piece(element)
+        self._require(self._declared_in(element), self._block_count, self._block_sum, "a payment block")
+        self._block_count = self._block_sum = 0
+        account = element.find("/".join(qualified(self._name, step) for step in ("DbtrAcct", "Id")))
+        if account is not None:
+            number = self._text(account, "IBAN") or text_of(
+                account.find(f"{qualified(self._name, 'Othr')}/{qualified(self._name, 'Id')}")
+            )
+            self._accounts.add(number)
+        element.clear()
+
+    def _close_piece(self, block: Element | None) -> None:
+        rows, self._rows = self._rows, []
+        if not rows or block is None:
+            return
+        references, amounts, currencies = zip(*rows, strict=True)
+        self._pieces.append(
+            SentColumns(
+                end_to_end_id=TextColumn.of(references),
+                amount_vnd=np.array(amounts, dtype=np.int64),
+                currency=TextColumn.of(currencies),
+                message_id=TextColumn.repeat(self._message_id, len(rows)),
+                payment_information_id=TextColumn.repeat(self._text(block, "PmtInfId"), len(rows)),
+            )
+        )
+
+    def _declared_in(self, element: Element) -> tuple[int | None, int | None]:
+        count = count_of(element.find(qualified(self._name, "NbOfTxs")), "the header")
+        return count, total_of(element.find(qualified(self._name, "CtrlSum")), "the header")
+
+    def _require(self, declared: tuple[int | None, int | None], count: int, total: int, where: str) -> None:
+        if declared[0] not in (None, count) or declared[1] not in (None, total):
+            raise FileRefused(
+                "control_totals_lie",
+                f"In {where} NbOfTxs {declared[0]} and CtrlSum {declared[1]} are declared, "
+                f"but the payments give {count} and {total}.",
+                next_step="Use the file as it was sent.",
+            )
+
+    def _text(self, element: Element, local: str) -> str:
+        return text_of(element.find(qualified(self._name, local)))
