@@ -1,0 +1,77 @@
+"""`paysvc`: the whole command line, its global options, and how it fails."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+
+from paysvc import __version__
+from paysvc.cli import administration, serving
+from paysvc.cli.office import Office, examples
+from paysvc.cli.output import messages, show_error
+from paysvc.domain.errors import PaysvcError
+
+_EXIT_CODES = """\b
+Exit codes:
+  0 done            5 conflict               9 does not reconcile
+  1 anything else   6 not found             10 signature invalid
+  2 usage           7 waiting
+  3 file refused    8 bank or database unreachable
+  4 not allowed
+"""
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=_EXIT_CODES + "\n" + examples("paysvc demo --people 20000", "paysvc db upgrade", "paysvc serve"),
+)
+@click.version_option(__version__, prog_name="paysvc")
+@click.option("--home", type=click.Path(path_type=Path), help="The installation's folder.  [default: PAYSVC_HOME]")
+@click.option("--database", "database_url", metavar="URL", help="The database.  [default: PAYSVC_DATABASE_URL]")
+@click.option(
+    "--token-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Your token, instead of PAYSVC_TOKEN.",
+)
+@click.pass_context
+def paysvc(context: click.Context, home: Path | None, database_url: str | None, token_file: Path | None) -> None:
+    """Public payments for a province: match, plan, approve, pay, reconcile, prove."""
+    context.obj = Office(home, database_url, token_file)
+
+
+for command in (
+    administration.db,
+    administration.officer,
+    administration.schedule,
+    serving.serve,
+    serving.scheduler,
+):
+    paysvc.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; every failure is a sentence and an exit code, never a trace."""
+    try:
+        paysvc(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as usage:
+        usage.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        messages.print("Interrupted.")
+        sys.exit(130)
+    except PaysvcError as error:
+        show_error(error)
+        sys.exit(error.exit_code)
+    except SQLAlchemyError as error:
+        # The text of a database error holds values; its kind does not.
+        kind = type(getattr(error, "orig", None) or error).__name__
+        show_error(PaysvcError("database_failed", f"The database refused ({kind}); nothing was half done."))
+        sys.exit(1)
+    except OSError as error:
+        show_error(PaysvcError("file_unusable", f"{error.strerror or error}", place=str(error.filename or "")))
+        sys.exit(1)
