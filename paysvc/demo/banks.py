@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 
-from paysvc.demo.province import BANKS
+from paysvc.demo.people import BANKS
 
 #: How long a bank may take for one business day of a whole province, in seconds.
 _DAY_LIMIT = 600.0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -101,9 +103,8 @@ def _pick(random: np.random.Generator, words: Sequence[str], count: int, shares:
 _TO_ASCII = str.maketrans({"Đ": "D", "đ": "d"})
 
 
+@cache
 def as_banks_write(name: str) -> str:
     """Upper case without accents, as most banks hold a name."""
-    import unicodedata
-
     decomposed = unicodedata.normalize("NFD", name.translate(_TO_ASCII))
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).upper()

@@ -1,9 +1,6 @@
-"""A seeded synthetic province, written as the files an office really has.
+"""The synthetic province, written as the files an office really has.
 
-The same seed and size give the same bytes. What goes wrong in real lists is planted here in
-known numbers (`Planted`), so that a test can ask whether the import and the matching found
-exactly that. Shares are those of Nghệ An where a source is known: 221,011 of 294,996
-beneficiaries hold an account (74.92 %).
+The same seed and size give the same bytes.
 """
 
 from __future__ import annotations
@@ -11,71 +8,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import xlsxwriter
-from numpy.typing import NDArray
 
-from paysvc.demo.names import as_banks_write, full_names
-
-#: Nghệ An in January 2026, and how many of its beneficiaries held an account.
-NGHE_AN_PEOPLE = 294_996
-NGHE_AN_WITH_ACCOUNT = 221_011
-
-COMMUNES = 130
-
-#: Bank BIN and its share of the accounts in per mille.
-BANKS: tuple[tuple[str, int], ...] = (("970405", 560), ("970436", 170), ("970418", 150), ("970415", 80), ("970409", 40))
-
-#: Programme, its categories with ages, and its share of the people in per mille.
-PROGRAMMES: tuple[tuple[str, int, tuple[str, ...], tuple[int, int]], ...] = (
-    ("HTXH", 360, ("HTXH-75",), (75, 97)),
-    ("BTXH", 340, ("KT-NANG", "KT-DBN", "NCT-80", "DON-THAN"), (20, 74)),
-    ("NCC", 300, ("NCC-LS1", "NCC-TB"), (60, 95)),
-)
-
-THIS_YEAR = 2026
-
-Positions = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Planted:
-    """How many people carry which known defect; the rest is clean. Disjoint by construction."""
-
-    people: int
-    with_account: int
-    old_id_at_bank: int
-    account_not_usable: int
-    several_accounts: int
-    name_close: int
-    name_mismatch: int
-    not_in_population: int
-    deceased: int
-    data_differ: int
-    two_programmes: int
-    rows_lost_zero: int
-    rows_scientific: int
-    rows_bad_birth: int
-
-    @property
-    def rows_refused(self) -> int:
-        return self.rows_lost_zero + self.rows_scientific + self.rows_bad_birth
-
-    @property
-    def matched(self) -> int:
-        """People whose outcome is plainly `matched`."""
-        wrong_account = self.account_not_usable + self.several_accounts + self.name_close + self.name_mismatch
-        return self.with_account - wrong_account - self.population_defects
-
-    @property
-    def population_defects(self) -> int:
-        return self.not_in_population + self.deceased + self.data_differ
-
-    def as_dict(self) -> dict[str, int]:
-        return asdict(self)
+from paysvc.demo.names import as_banks_write
+from paysvc.demo.people import BANKS, COMMUNES, PROGRAMMES, Persons, Planted, commune_code, make_persons, planted_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,44 +30,6 @@ class Province:
     planted: Planted
 
 
-@dataclass(frozen=True, slots=True)
-class _People:
-    number: list[str]
-    name: list[str]
-    female: NDArray[np.bool_]
-    birth: list[str]
-    unit: list[str]
-    programme: NDArray[np.int64]
-    category: list[str]
-    has_account: NDArray[np.bool_]
-    old_number: list[str]
-
-
-def planted_in(people: int) -> Planted:
-    """The defects of a province of this size, in fixed proportions."""
-    with_account = round(people * NGHE_AN_WITH_ACCOUNT / NGHE_AN_PEOPLE)
-
-    def share(per_ten_thousand: int) -> int:
-        return people * per_ten_thousand // 10_000
-
-    return Planted(
-        people=people,
-        with_account=with_account,
-        old_id_at_bank=share(80),
-        account_not_usable=share(90),
-        several_accounts=share(40),
-        name_close=share(50),
-        name_mismatch=share(15),
-        not_in_population=share(12),
-        deceased=share(18),
-        data_differ=share(25),
-        two_programmes=share(150),
-        rows_lost_zero=max(1, people // 15_000),
-        rows_scientific=max(1, people // 30_000),
-        rows_bad_birth=max(1, people // 40_000),
-    )
-
-
 def write_province(folder: Path, people: int, seed: int, rules: str) -> Province:
     """Write the office's files for `people` beneficiaries into `folder`.
 
@@ -137,7 +40,7 @@ def write_province(folder: Path, people: int, seed: int, rules: str) -> Province
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(seed)
     planted = planted_in(people)
-    persons = _people(random, planted)
+    persons = make_persons(random, planted)
     holders = np.flatnonzero(persons.has_account)
     # Defects are dealt out from one shuffled deck, so that no person carries two.
     deck = iter(random.permutation(holders).tolist())
@@ -171,11 +74,6 @@ def write_province(folder: Path, people: int, seed: int, rules: str) -> Province
     )
 
 
-def commune_code(index: int) -> str:
-    """Five digits, in a range of our own; not the codes of real communes."""
-    return f"{40_000 + index * 7:05d}"
-
-
 def _communes_toml() -> str:
     parts = []
     for index in range(COMMUNES):
@@ -185,58 +83,6 @@ def _communes_toml() -> str:
         )
     return "".join(parts)
 
-
-def _people(random: np.random.Generator, planted: Planted) -> _People:
-    count = planted.people
-    female = random.random(count) < 0.56
-    shares = np.array([share for _, share, _, _ in PROGRAMMES], dtype=np.float64)
-    programme = random.choice(len(PROGRAMMES), size=count, p=shares / shares.sum())
-    youngest = np.array([ages[0] for *_, ages in PROGRAMMES])[programme]
-    oldest = np.array([ages[1] for *_, ages in PROGRAMMES])[programme]
-    year = THIS_YEAR - random.integers(youngest, oldest + 1)
-    day, month = random.integers(1, 29, count), random.integers(1, 13, count)
-    # Of many old people only the year is known.
-    year_only = (year < 1950) & (random.random(count) < 0.15)
-    birth = [
-        str(y) if only else f"{d:02d}/{m:02d}/{y}"
-        for y, m, d, only in zip(year.tolist(), month.tolist(), day.tolist(), year_only.tolist(), strict=True)
-    ]
-    category_pick = random.integers(0, 1 << 30, count)
-    category = [
-        PROGRAMMES[p][2][pick % len(PROGRAMMES[p][2])]
-        for p, pick in zip(programme.tolist(), category_pick.tolist(), strict=True)
-    ]
-    has_account = np.zeros(count, dtype=np.bool_)
-    has_account[random.permutation(count)[: planted.with_account]] = True
-    return _People(
-        number=_citizen_ids(random, female, year),
-        name=full_names(random, female),
-        female=female,
-        birth=birth,
-        unit=[commune_code(index) for index in random.integers(0, COMMUNES, count).tolist()],
-        programme=programme,
-        category=category,
-        has_account=has_account,
-        old_number=[""] * count,
-    )
-
-
-def _citizen_ids(random: np.random.Generator, female: NDArray[np.bool_], year: NDArray[np.int64]) -> list[str]:
-    """Unique 12-digit numbers that agree with sex and birth year (Decree 137/2015, Article 13)."""
-    count = len(female)
-    places = np.array([40, 40, 40, 40, 40, 40, 40, 40, 40, 38, 42, 1, 79])[random.integers(0, 13, count)]
-    century = 2 * ((year - 1900) // 100) + female
-    stem = ((places * 10 + century) * 100 + year % 100) * 1_000_000
-    numbers = stem + random.integers(0, 1_000_000, count)
-    while True:
-        _, first = np.unique(numbers, return_index=True)
-        again = np.setdiff1d(np.arange(count), first)
-        if not len(again):
-            return [f"{number:012d}" for number in numbers.tolist()]
-        numbers[again] = stem[again] + random.integers(0, 1_000_000, len(again))
-
-
-# ---------------------------------------------------------------- the files
 
 _BENEFICIARY_HEADER = (
     "Mã chương trình",
@@ -256,7 +102,7 @@ _BENEFICIARY_HEADER = (
 
 
 def _write_beneficiaries(
-    folder: Path, random: np.random.Generator, persons: _People, planted: Planted
+    folder: Path, random: np.random.Generator, persons: Persons, planted: Planted
 ) -> tuple[Path, ...]:
     """One list per programme: UTF-8 with BOM and commas, UTF-16 and tabs, UTF-8 and semicolons."""
     wants_cash = random.random(planted.people) < 0.9
@@ -276,7 +122,7 @@ def _write_beneficiaries(
 
 
 def _beneficiary_row(
-    persons: _People, position: int, programme: int, wants_cash: bool, category: str | None = None
+    persons: Persons, position: int, programme: int, wants_cash: bool, category: str | None = None
 ) -> Sequence[str]:
     by_account = persons.has_account[position] or not wants_cash
     return (
@@ -324,7 +170,7 @@ _ACCOUNT_HEADER = (
 
 
 def _write_accounts(
-    folder: Path, random: np.random.Generator, persons: _People, defects: dict[str, list[int]]
+    folder: Path, random: np.random.Generator, persons: Persons, defects: dict[str, list[int]]
 ) -> tuple[Path, ...]:
     """One list per bank, as banks send them; the smallest as a spreadsheet, the others as CSV."""
     holders = np.flatnonzero(persons.has_account).tolist()
@@ -379,7 +225,7 @@ def _as_other_person(name: str) -> str:
 _POPULATION_HEADER = ("Số định danh", "Họ tên", "Ngày sinh", "Giới tính", "Tình trạng", "Ngày mất")
 
 
-def _write_population(folder: Path, persons: _People, defects: dict[str, list[int]]) -> tuple[Path, ...]:
+def _write_population(folder: Path, persons: Persons, defects: dict[str, list[int]]) -> tuple[Path, ...]:
     missing, dead = set(defects["not_in_population"]), set(defects["deceased"])
     differing = set(defects["data_differ"])
 
@@ -418,6 +264,8 @@ def _write_csv(
 
 def _write_xlsx(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     with xlsxwriter.Workbook(str(path), {"constant_memory": True, "strings_to_formulas": False}) as workbook:
+        # A spreadsheet carries the time it was made; the same seed has to give the same bytes.
+        workbook.set_properties({"created": datetime(2026, 11, 20, tzinfo=UTC)})
         sheet = workbook.add_worksheet("Danh sách")
         write: Callable[[int, int, str], object] = sheet.write_string
         for line, row in enumerate((header, *rows)):
