@@ -50,6 +50,16 @@ def shift_period(period: str, months: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class DecidedDay:
+    """A day that differs from the computed calendar, and who decided so."""
+
+    day: date
+    is_working_day: bool
+    name: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class WorkingCalendar:
     """Holidays, and days that the government declared otherwise.
 

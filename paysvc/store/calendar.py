@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
 
 from sqlalchemy import Connection, delete, select
 
-from paysvc.domain.payment_dates import WorkingCalendar
+from paysvc.domain.payment_dates import DecidedDay, WorkingCalendar
 from paysvc.store.bulk import insert_columns
 from paysvc.store.tables import calendar_override
-
-
-@dataclass(frozen=True, slots=True)
-class DecidedDay:
-    """A day that differs from the computed calendar, and who decided so."""
-
-    day: date
-    is_working_day: bool
-    name: str
-    source: str
 
 
 def read_calendar(connection: Connection, first_year: int, last_year: int) -> WorkingCalendar:

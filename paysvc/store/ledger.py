@@ -9,8 +9,8 @@ never changed afterwards. `reference` names the event, so that an event counts o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, func, select, update
@@ -114,6 +114,17 @@ def post(connection: Connection, at: datetime, kind: str, reference: str, postin
     return True
 
 
+def read_postings(connection: Connection, reference: str) -> list[Posting]:
+    """What was posted under this reference, in order; [] when nothing was."""
+    statement = (
+        select(posting.c.account_code, posting.c.amount_vnd, posting.c.count)
+        .join(ledger_transaction, ledger_transaction.c.id == posting.c.transaction_id)
+        .where(ledger_transaction.c.reference == reference)
+        .order_by(posting.c.number)
+    )
+    return [Posting(*row) for row in connection.execute(statement)]
+
+
 def balance(connection: Connection, account: str, as_of: datetime | None = None) -> int:
     """Whole đồng on an account, now or up to and including `as_of`; 0 for one never used."""
     return {one.account: one.amount_vnd for one in balances(connection, (account,), as_of)}.get(account, 0)
@@ -163,6 +174,23 @@ def first_unbalanced(connection: Connection) -> str | None:
     return connection.execute(statement).scalar()
 
 
+def require_funded(connection: Connection, needed: Mapping[str, int]) -> None:
+    """Raise `Conflict` naming every fund that lacks something of what is needed (fund code -> đồng).
+
+    The funds stay locked until the transaction is over, so that what was found is there still.
+    """
+    lock_funds(connection, needed)
+    held = {one.account: one.amount_vnd for one in balances(connection, map(fund, needed))}
+    lacking = {code: amount - held.get(fund(code), 0) for code, amount in sorted(needed.items())}
+    short = ", ".join(f"{code} lacks {amount} đồng" for code, amount in lacking.items() if amount > 0)
+    if short:
+        raise Conflict(
+            "fund_short",
+            f"The funds do not cover this cycle: {short}.",
+            next_step="Deposit into the fund, or plan fewer programmes.",
+        )
+
+
 def lock_funds(connection: Connection, fund_codes: Iterable[str]) -> None:
     """Let nobody else plan against these funds until this transaction is over.
 
@@ -181,10 +209,5 @@ def _open_accounts(connection: Connection, at: datetime, codes: set[str]) -> Non
 
 
 def _require_same(connection: Connection, reference: str, postings: Sequence[Posting]) -> None:
-    stored = connection.execute(
-        select(posting.c.account_code, posting.c.amount_vnd, posting.c.count)
-        .join(ledger_transaction, ledger_transaction.c.id == posting.c.transaction_id)
-        .where(ledger_transaction.c.reference == reference)
-    )
-    if sorted(tuple(row) for row in stored) != sorted((one.account, one.amount_vnd, one.count) for one in postings):
+    if sorted(map(astuple, read_postings(connection, reference))) != sorted(map(astuple, postings)):
         raise Conflict("ledger_reference_reused", f"The ledger has another event under the reference {reference}.")
