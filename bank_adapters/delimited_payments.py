@@ -1,0 +1,115 @@
+"""A batch as a delimited file: `H|`, `D|`, `T|` lines in Windows-1258 (docs/for-banks.md, part B)."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from bank_adapters.delimited_windows1258 import to_windows_1258
+from bank_adapters.payment_checks import (
+    ACCOUNT,
+    DIGITS,
+    REFERENCE,
+    Complaints,
+    cut_texts,
+    rows_outside,
+    rows_with_control_characters,
+)
+from paysvc.bank_interface import BankFile
+from paysvc.clock import VIETNAM
+from paysvc.core.columns import TextColumn
+from paysvc.core.messages import PaymentBatch
+from paysvc.domain.money import MAX_PAYMENT_VND
+
+SEPARATOR = "|"
+LINE_END = b"\r\n"
+NAME_LENGTH = 70
+REMITTANCE_LENGTH = 140
+
+#: The statement's `:61:` gives 16 characters back; a longer id would come home as another.
+REFERENCE_LENGTH = 16
+
+
+def write_payments(batch: PaymentBatch) -> BankFile:
+    """The file. Raises `EncodingImpossible` naming every payment that the dialect cannot carry."""
+    complaints = Complaints(batch)
+    _check_columns(batch, complaints)
+    header = _header(batch, complaints)
+    names, problems = _texts(batch.payments.creditor_name, NAME_LENGTH)
+    nameless = {row: "The payee has no name." for row, name in enumerate(names) if not name}
+    complaints.add_each("creditor_name", nameless | problems)
+    remittances, problems = _texts(batch.payments.remittance, REMITTANCE_LENGTH)
+    complaints.add_each("remittance", problems)
+    complaints.stop_if_any()
+    totals = batch.totals
+    body = header + LINE_END + _details(batch, names, remittances)
+    digest = hashlib.sha256(body).hexdigest()
+    trailer = f"T|{totals.count}|{totals.sum_vnd}|{digest}".encode("ascii") + LINE_END
+    return BankFile(f"{batch.message_id}.txt", body + trailer, batch.message_id, totals)
+
+
+def compact_time(moment: datetime) -> str:
+    """yyyymmddHHMMSS in Vietnam."""
+    return moment.astimezone(VIETNAM).strftime("%Y%m%d%H%M%S")
+
+
+def _check_columns(batch: PaymentBatch, complaints: Complaints) -> None:
+    complaints.require_characters("end_to_end_id", REFERENCE, 1, REFERENCE_LENGTH)
+    complaints.require_characters("creditor_bin", DIGITS, 6, 6)
+    complaints.require_characters("creditor_account", ACCOUNT, 4, 34)
+    complaints.require_amounts(MAX_PAYMENT_VND)
+    complaints.require_batch(len(batch.payments) > 0, "payments", "A file without a payment means nothing.")
+
+
+def _header(batch: PaymentBatch, complaints: Complaints) -> bytes:
+    debtor, totals = batch.debtor, batch.totals
+    fields = {
+        "message_id": (batch.message_id, REFERENCE, 35),
+        "debtor_account": (debtor.account, ACCOUNT, 34),
+        "debtor_bin": (debtor.bank_bin, DIGITS, 6),
+        "purpose": (batch.purpose, REFERENCE, 4),
+    }
+    for name, (value, allowed, most) in fields.items():
+        fits = not rows_outside(TextColumn.of([value]), allowed, 1, most)
+        complaints.require_batch(fits, name, "The field of the file's header does not fit this dialect.")
+    (payer,), problems = _texts(TextColumn.of([debtor.name]), NAME_LENGTH)
+    complaints.require_batch(not problems and bool(payer), "debtor_name", "The payer's name cannot be written.")
+    line = (
+        f"H|PAY01|{batch.message_id}|{batch.value_date:%Y%m%d}|{debtor.account}|{debtor.bank_bin}|"
+        f"{totals.count}|{totals.sum_vnd}|{compact_time(batch.created_at)}|{batch.purpose}|"
+    )
+    return line.encode("ascii", "replace") + payer
+
+
+def _details(batch: PaymentBatch, names: list[bytes], remittances: list[bytes]) -> bytes:
+    payments = batch.payments
+    rows = zip(
+        range(1, len(payments) + 1),
+        payments.end_to_end_id.to_bytes_list(),
+        payments.amount_vnd.tolist(),
+        payments.creditor_bin.to_bytes_list(),
+        payments.creditor_account.to_bytes_list(),
+        names,
+        remittances,
+        strict=True,
+    )
+    return b"".join([b"D|%d|%b|%d|%b|%b|%b|%b\r\n" % row for row in rows])
+
+
+def _texts(column: TextColumn, length: int) -> tuple[list[bytes], dict[int, str]]:
+    """The texts cut to their field, in Windows-1258; and, per row that cannot be written, why."""
+    texts = cut_texts(column, length)
+    written = {text: _text(text) for text in set(texts)}
+    problems = dict.fromkeys(rows_with_control_characters(column), "The text holds a control character.")
+    problems |= {row: str(written[text]) for row, text in enumerate(texts) if isinstance(written[text], str)}
+    return [value if isinstance(value := written[text], bytes) else b"" for text in texts], problems
+
+
+def _text(text: str) -> bytes | str:
+    """The bytes, or (as text) why there are none."""
+    if SEPARATOR in text:
+        return "The text holds the field separator '|'."
+    try:
+        return to_windows_1258(text)
+    except UnicodeEncodeError:
+        return "The text holds a character that Windows-1258 does not have."

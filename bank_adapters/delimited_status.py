@@ -1,0 +1,109 @@
+"""A status file in the delimited dialect: `H|RES01`, `D|`, `T|` lines, or `FileRefused` and nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import NoReturn
+
+from bank_adapters.delimited_windows1258 import from_windows_1258
+from bank_adapters.payment_checks import DIGITS, PRINTABLE, rows_outside
+from paysvc.core.columns import StatusColumns, TextColumn
+from paysvc.core.messages import BankReturns, GroupStatus
+from paysvc.domain.errors import FileRefused
+
+_GROUP_STATUSES = frozenset({"ACCP", "PART", "RJCT"})
+_CAPITALS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_TRAILER = re.compile(r"T\|([0-9]{1,9})\|([0-9]{1,18})\|([0-9a-f]{64})")
+
+
+def read_status(content: bytes) -> BankReturns:
+    """What the status file says, kind "status". Raises `FileRefused` unless it is whole and its totals hold."""
+    lines = _whole_lines(content)
+    header = _header(lines[0])
+    count, total_vnd = _trailer(content, lines[-1])
+    details = [line.split("|") for line in lines[1:-1]]
+    statuses, sum_vnd = _details(details)
+    if len(details) != count:
+        _refuse("totals_differ", f"The trailer counts {count} lines, the file has {len(details)}.", len(lines))
+    if sum_vnd != total_vnd:
+        _refuse("totals_differ", "The trailer's sum is not the sum of the lines.", len(lines))
+    bank_message_id, answers, group_status, reason = header
+    return BankReturns(
+        kind="status",
+        bank_message_id=bank_message_id,
+        answers_message_id=answers,
+        statuses=statuses,
+        groups=(GroupStatus(answers, None, group_status, reason),),
+    )
+
+
+def _refuse(code: str, message: str, line: int) -> NoReturn:
+    raise FileRefused(code, message, place=f"line {line}")
+
+
+def _whole_lines(content: bytes) -> list[str]:
+    """The lines, when the file has a first and a last one and every one ends as it should."""
+    if not content.startswith(b"H|RES01|"):
+        version = re.match(rb"H\|RES[0-9]{2}\|", content)
+        code = "wrong_version" if version else "wrong_message"
+        _refuse(code, "The file does not begin as a status file of this dialect (H|RES01|).", 1)
+    try:
+        lines = from_windows_1258(content).split("\r\n")
+    except UnicodeDecodeError as failure:
+        line = content.count(b"\n", 0, failure.start) + 1
+        raise FileRefused("wrong_encoding", "A byte means nothing in Windows-1258.", place=f"line {line}") from None
+    if lines.pop() or not lines[-1].startswith("T|"):
+        _refuse("file_truncated", "The file does not end with its trailer (T|) and CR LF.", len(lines) + 1)
+    if content.count(b"\r") != len(lines) or content.count(b"\n") != len(lines):
+        _refuse("line_malformed", "A line does not end with CR LF.", 1)
+    return lines
+
+
+def _header(line: str) -> tuple[str, str, str, str]:
+    """Bank's message id, message id it answers, group status, reason."""
+    fields = line.split("|")
+    if len(fields) != 7:
+        _refuse("line_malformed", "The header has not seven fields.", 1)
+    _, _, bank_message_id, answers, group_status, reason, created = fields
+    if rows_outside(TextColumn.of([bank_message_id, answers]), PRINTABLE, 1, 35):
+        _refuse("line_malformed", "A message id in the header is empty, too long or not plain ASCII.", 1)
+    if group_status not in _GROUP_STATUSES:
+        _refuse("line_malformed", "The group status is not ACCP, PART or RJCT.", 1)
+    if len(reason) > 35 or not re.fullmatch(r"[0-9]{14}", created):
+        _refuse("line_malformed", "The reason or the time in the header is malformed.", 1)
+    return bank_message_id, answers, group_status, reason
+
+
+def _trailer(content: bytes, line: str) -> tuple[int, int]:
+    """Count and sum that the trailer claims, when its digest is that of the bytes before it."""
+    found = _TRAILER.fullmatch(line)
+    last = content.count(b"\n")
+    if not found:
+        _refuse("line_malformed", "The trailer is not count, sum and SHA-256.", last)
+    # The trailer is ASCII, so it has as many bytes as characters.
+    if hashlib.sha256(memoryview(content)[: -len(line) - 2]).hexdigest() != found[3]:
+        _refuse("digest_differs", "The trailer's SHA-256 is not that of the bytes before it.", last)
+    return int(found[1]), int(found[2])
+
+
+def _details(rows: list[list[str]]) -> tuple[StatusColumns, int]:
+    """The `D` lines in columns, and the sum of their amounts."""
+    for line, row in enumerate(rows, start=2):
+        if len(row) != 7 or row[0] != "D":
+            _refuse("line_malformed", "The line is not a D line of seven fields.", line)
+    _, numbers, references, states, reasons, bank_references, amounts = zip(*rows, strict=True) if rows else [()] * 7
+    columns = StatusColumns(*map(TextColumn.of, (references, states, reasons, bank_references)))
+    rules = (
+        (TextColumn.of(numbers), DIGITS, 1, 9),
+        (columns.reference, PRINTABLE, 1, 35),
+        (columns.status, _CAPITALS, 4, 4),
+        (columns.bank_reference, PRINTABLE, 0, 35),
+        (TextColumn.of(amounts), DIGITS, 1, 15),
+    )
+    for column, allowed, least, most in rules:
+        if wrong := rows_outside(column, allowed, least, most):
+            _refuse("line_malformed", "A field of the line is empty, too long or of the wrong kind.", wrong[0] + 2)
+    if max(map(len, reasons), default=0) > 140:
+        _refuse("line_malformed", "A reason is longer than 140 characters.", 1)
+    return columns, sum(map(int, amounts))

@@ -1,0 +1,169 @@
+"""What the post office sends back: the result list of a cash list, and the account statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import NamedTuple
+
+import numpy as np
+
+from bank_adapters.fixed_width_records import RecordReader, open_records
+from bank_adapters.payment_checks import DIGITS, PRINTABLE, rows_outside
+from paysvc.core.columns import BOOKED, Bool, EntryColumns, StatusColumns, TextColumn
+from paysvc.core.messages import BankReturns, Statement, StatementProof
+from paysvc.domain.money import VND
+
+_PAID, _NOT_COLLECTED = b"PAID", b"NOCO"
+#: The counter's words in ISO 20022: cash picked up by the payee; refused.
+_STATUS = {_PAID: b"CPUC", _NOT_COLLECTED: b"RJCT"}
+_FORMATS = {b"PAYRSLT1": "result", b"PAYSTMT1": "statement"}
+
+
+def read_cash_returns(content: bytes) -> BankReturns:
+    """A result list (kind "status") or a statement, whole and with totals that hold; else `FileRefused`."""
+    kind, header, details, trailer = open_records(content, _FORMATS)
+    if kind == "result":
+        return _result(header, details, trailer)
+    statement = _statement(header, details, trailer)
+    return BankReturns(kind="statement", bank_message_id=statement.statement_id, statements=(statement,))
+
+
+def _result(header: RecordReader, details: RecordReader, trailer: RecordReader) -> BankReturns:
+    bank_message_id, answers = _identifier(header, 35), _identifier(header, 35)
+    header.number(14)
+    header.filler()
+    details.number(9)
+    references = _references(details, 35, least=1)
+    outcomes = details.text(4).to_bytes_list()
+    details.require(_each(outcome in _STATUS for outcome in outcomes), "The result is neither PAID nor NOCO.")
+    reasons = _references(details, 4, least=0)
+    amounts = details.number(15)
+    details.text(8)
+    bank_references = details.text(20)
+    details.filler()
+    paid = _each(outcome == _PAID for outcome in outcomes)
+    _check_totals(trailer, len(details), [(18, int(amounts[paid].sum()))])
+    return BankReturns(
+        kind="status",
+        bank_message_id=bank_message_id,
+        answers_message_id=answers,
+        statuses=StatusColumns(
+            reference=references,
+            status=TextColumn.of_bytes([_STATUS[outcome] for outcome in outcomes]),
+            reason_code=reasons,
+            bank_reference=bank_references,
+        ),
+    )
+
+
+class _Claims(NamedTuple):
+    statement_id: str
+    account: str
+    sequence: int
+    from_date: date
+    to_date: date
+    opening_vnd: int
+    closing_vnd: int
+
+
+def _statement(header: RecordReader, lines: RecordReader, trailer: RecordReader) -> Statement:
+    claims = _Claims(
+        _identifier(header, 35),
+        _identifier(header, 20),
+        int(header.number(9)[0]),
+        _day(header),
+        _day(header),
+        int(header.number(18)[0]),
+        int(header.number(18)[0]),
+    )
+    header.filler()
+    entries = _entries(lines)
+    debit = int(entries.amount_vnd[entries.is_debit].sum())
+    credit = int(entries.amount_vnd[~entries.is_debit].sum())
+    _check_totals(trailer, len(lines), [(18, debit), (18, credit)])
+    return Statement(
+        statement_id=claims.statement_id,
+        account=claims.account,
+        currency=VND,
+        sequence=claims.sequence,
+        from_date=claims.from_date,
+        to_date=claims.to_date,
+        proof=StatementProof(
+            claims.opening_vnd,
+            claims.closing_vnd,
+            entry_count=len(lines),
+            credit_sum_vnd=credit,
+            debit_sum_vnd=debit,
+        ),
+        entries=entries,
+    )
+
+
+def _entries(lines: RecordReader) -> EntryColumns:
+    numbers = lines.number(9)
+    lines.require(numbers == np.arange(1, len(lines) + 1), "The lines are not numbered from 1 without a gap.")
+    marks = lines.text(1).to_bytes_list()
+    lines.require(_each(mark in (b"D", b"C") for mark in marks), "A line is neither debit (D) nor credit (C).")
+    amounts = lines.number(15)
+    references, reasons = _references(lines, 35, least=0), _references(lines, 4, least=0)
+    bank_references, days = lines.text(20), lines.text(8)
+    lines.filler()
+    iso = {day: _iso(day) for day in set(days.to_bytes_list())}
+    lines.require(_each(iso[day] is not None for day in days.to_bytes_list()), "A date does not exist.")
+    return EntryColumns(
+        reference=references,
+        amount_vnd=amounts,
+        currency=TextColumn.repeat(VND, len(lines)),
+        is_debit=_each(mark == b"D" for mark in marks),
+        status=np.full(len(lines), BOOKED, dtype=np.uint8),
+        reason_code=reasons,
+        bank_reference=bank_references,
+        entry_number=numbers.astype(np.int32),
+        booking_date=TextColumn.of([iso[day] or "" for day in days.to_bytes_list()]),
+    )
+
+
+def _check_totals(trailer: RecordReader, count: int, sums: list[tuple[int, int]]) -> None:
+    if int(trailer.number(9)[0]) != count:
+        trailer.refuse("totals_differ", "The trailer's count is not the number of lines.")
+    for width, found in sums:
+        if int(trailer.number(width)[0]) != found:
+            trailer.refuse("totals_differ", "The trailer's sum is not the sum of the lines.")
+    trailer.filler()
+
+
+def _identifier(header: RecordReader, width: int) -> str:
+    value = header.text(width)
+    header.require(np.array([len(value[0]) > 0]), "An identification in the header is empty.")
+    return value[0]
+
+
+def _references(reader: RecordReader, width: int, least: int) -> TextColumn:
+    """A field without spaces in it; a reference with one in the middle is two fields out of place."""
+    values = reader.text(width)
+    fits = np.ones(len(reader), dtype=np.bool_)
+    fits[rows_outside(values, PRINTABLE, least, width)] = False
+    reader.require(fits, "A reference or a reason is missing or holds a space.")
+    return values
+
+
+def _day(header: RecordReader) -> date:
+    iso = _iso(header.text(8).to_bytes_list()[0])
+    if iso is None:
+        header.refuse("line_malformed", "A date does not exist.")
+    return date.fromisoformat(iso)
+
+
+def _iso(yyyymmdd: bytes) -> str | None:
+    """`2026-12-01` for `20261201`; None where there is no such day."""
+    if len(yyyymmdd) != 8 or yyyymmdd.strip(DIGITS):
+        return None
+    try:
+        return date(int(yyyymmdd[:4]), int(yyyymmdd[4:6]), int(yyyymmdd[6:])).isoformat()
+    except ValueError:
+        return None
+
+
+def _each(answers: Iterable[bool]) -> Bool:
+    return np.fromiter(answers, dtype=np.bool_)

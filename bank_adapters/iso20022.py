@@ -1,0 +1,80 @@
+"""The ISO 20022 bank: pain.001 out, pain.002 and camt.053 back, over SFTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from bank_adapters.options import limit_options
+from bank_adapters.payment_checks import REFERENCE, Complaints, rows_outside
+from bank_adapters.sftp_door import SftpDoor
+from paysvc.bank_interface import (
+    BankFile,
+    Capabilities,
+    Channel,
+    DuplicateKey,
+    EncodingImpossible,
+    EncodingProblem,
+    Enquiry,
+    FetchedFile,
+)
+from paysvc.core.columns import TextColumn
+from paysvc.core.emit_pain001 import LONGEST_NAME, unwritable, write_pain001
+from paysvc.core.messages import BankReturns, PaymentBatch
+from paysvc.core.scan_camt import read_camt
+from paysvc.core.scan_pain002 import read_pain002
+from paysvc.core.scan_xml import message_name
+
+
+class Iso20022Adapter:
+    """docs/for-banks.md, part A. Options: those of `SftpDoor` and of `limit_options`."""
+
+    dialect = "iso20022"
+
+    def __init__(self, bank_code: str, options: Mapping[str, str]) -> None:
+        self.bank_code = bank_code
+        limits = limit_options(options, max_payments=100_000)
+        self.capabilities = Capabilities(
+            channel=Channel.ACCOUNT,
+            duplicate_key=DuplicateKey.MESSAGE_ID,
+            can_enquire=True,
+            name_length=LONGEST_NAME,
+            duplicate_days=limits.duplicate_days,
+            max_payments=limits.max_payments,
+            max_amount_vnd=limits.max_amount_vnd,
+            cut_off_hour=limits.cut_off_hour,
+        )
+        self._door = SftpDoor(options)
+
+    def encode(self, batch: PaymentBatch) -> BankFile:
+        """`{message_id}.xml`; raises `EncodingImpossible`."""
+        problems = unwritable(batch)
+        if problems:
+            raise EncodingImpossible([EncodingProblem(one.position, one.field, one.message) for one in problems])
+        complaints = Complaints(batch)
+        # The message id becomes the name of the file, so it is held closer than the standard holds it.
+        named = not rows_outside(TextColumn.of([batch.message_id]), REFERENCE, 1, 35)
+        complaints.require_batch(named, "message_id", "The message id is not 1 to 35 letters, digits and hyphens.")
+        complaints.stop_if_any()
+        try:
+            content = write_pain001(batch)
+        except ValueError as failure:
+            complaints.require_batch(False, "header", f"The file's header cannot be written: {failure}.")
+            complaints.stop_if_any()
+            raise
+        return BankFile(f"{batch.message_id}.xml", content, batch.message_id, batch.totals)
+
+    def parse_returns(self, name: str, content: bytes) -> BankReturns:
+        """A pain.002 or a camt.053, told apart by namespace, never by name; raises `FileRefused`."""
+        if message_name(content).startswith("pain.002."):
+            return read_pain002(content)
+        bank_message_id, statements = read_camt(content)
+        return BankReturns(kind="statement", bank_message_id=bank_message_id, statements=statements)
+
+    def send(self, file: BankFile) -> str:
+        return self._door.send(file)
+
+    def enquire(self, file_name: str, message_id: str) -> Enquiry:
+        return self._door.enquire(file_name)
+
+    def fetch(self, seen: frozenset[str]) -> Iterator[FetchedFile]:
+        return self._door.fetch(seen)

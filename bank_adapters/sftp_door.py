@@ -1,0 +1,252 @@
+"""The SFTP door: whole files under their final name or not at all, and every failure named.
+
+Each call has a connection and an event loop of its own, so calls may come from any thread.
+Only the pinned host key is believed; no agent, no configuration and no known hosts of the
+machine's user are read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from collections.abc import Awaitable, Iterator, Mapping
+from contextlib import suppress
+from typing import TypeVar
+
+import asyncssh
+
+from bank_adapters.door_rules import (
+    DUPLICATE,
+    is_unfinished,
+    is_usable_name,
+    refusal_of,
+    said,
+    too_large,
+    unusable_name,
+)
+from bank_adapters.options import MAX_FILE_BYTES, number_option, text_option
+from bank_adapters.sftp_keys import host_key, private_key
+from paysvc.bank_interface import (
+    BankFile,
+    BankRefused,
+    BankUnreachable,
+    Enquiry,
+    FetchedFile,
+    OutcomeUnknown,
+    SendState,
+)
+from paysvc.domain.errors import FileRefused
+
+_BLOCK = 1 << 20
+_ABSENT = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
+_FAILURES = (asyncssh.Error, OSError, TimeoutError)
+_FOLDERS = ("inbox", "archive", "refused")
+
+_T = TypeVar("_T")
+
+
+class SftpDoor:
+    """A bank's SFTP server with `inbox`, `archive`, `refused` and `outbox` (docs/for-banks.md).
+
+    Options: `host`, `port` (22), `user`, `host_key` (the server's public key as one OpenSSH
+    line, pinned), `password` or `key_file`; `folder` (where the four folders lie; default the
+    root), `connect_timeout` (15 s for connection, host key and login), `timeout` (60 s for
+    each answer and each MiB), `max_file_bytes` (of a fetched file; 2 GiB).
+    """
+
+    def __init__(self, options: Mapping[str, str]) -> None:
+        self._host = text_option(options, "host")
+        self._port = number_option(options, "port", 22, 1, 65535)
+        self._user = text_option(options, "user")
+        self._folder = text_option(options, "folder", "").rstrip("/")
+        self._connect_timeout = number_option(options, "connect_timeout", 15, 1, 600)
+        self._timeout = number_option(options, "timeout", 60, 1, 3600)
+        self._max_file_bytes = number_option(options, "max_file_bytes", MAX_FILE_BYTES, 1, 1 << 40)
+        self._host_key = host_key(options)
+        self._password = options.get("password") or None
+        self._private_key = None if self._password else private_key(options)
+
+    def send(self, file: BankFile) -> str:
+        """Upload as `.part`, have it put on disk, rename. Returns where it lies.
+
+        Raises `BankUnreachable`, `BankRefused` or `OutcomeUnknown`.
+        """
+        return asyncio.run(self._send(file))
+
+    def enquire(self, file_name: str) -> Enquiry:
+        """Where the file lies at the bank. Never raises: not to know is one of the answers."""
+        return asyncio.run(self._enquire(file_name))
+
+    def fetch(self, seen: frozenset[str]) -> Iterator[FetchedFile]:
+        """New files of `outbox`, oldest first, over one connection; removes nothing.
+
+        A file that cannot be taken (its name, its size) is passed over; when all others have
+        been given out, `FileRefused` speaks of the first such. Raises `BankUnreachable`.
+        """
+        refused: list[FileRefused] = []
+        try:
+            with asyncio.Runner() as runner:
+                connection, client = runner.run(self._open())
+                try:
+                    for name, size in runner.run(self._new_files(client, seen, refused)):
+                        yield FetchedFile(name, runner.run(self._download(client, name, size)))
+                finally:
+                    runner.run(_close(connection))
+        except _FAILURES as failure:
+            raise BankUnreachable(f"The bank's files could not be fetched ({said(failure)}).") from failure
+        if refused:
+            raise refused[0]
+
+    async def _open(self) -> tuple[asyncssh.SSHClientConnection, asyncssh.SFTPClient]:
+        async with asyncio.timeout(self._connect_timeout):
+            connection = await asyncssh.connect(
+                self._host,
+                self._port,
+                username=self._user,
+                password=self._password,
+                client_keys=[self._private_key] if self._private_key else None,
+                known_hosts=([self._host_key], [], []),
+                config=None,
+                agent_path=None,
+            )
+            try:
+                # Names are bytes: a bank's name in another encoding must not spoil the whole listing.
+                return connection, await connection.start_sftp_client(path_encoding=None)
+            except BaseException:
+                connection.abort()
+                raise
+
+    async def _send(self, file: BankFile) -> str:
+        try:
+            connection, client = await self._open()
+        except _FAILURES as failure:
+            raise BankUnreachable(f"The bank's door did not open ({said(failure)}).") from failure
+        try:
+            return await self._already_there(client, file) or await self._upload(client, file)
+        finally:
+            await _close(connection)
+
+    async def _already_there(self, client: asyncssh.SFTPClient, file: BankFile) -> str | None:
+        """The receipt of a file that the bank has already, or None. Nothing of the file leaves here."""
+        try:
+            folder = await self._folder_of(client, file.name)
+            if folder == "refused":
+                raise BankRefused(*await self._reason(client, file.name))
+            if folder is None:
+                return None
+            size = (await self._limited(client.stat(self._path(folder, file.name)))).size
+        except _ABSENT:
+            return None  # moved on between two looks; sending again is harmless
+        except _FAILURES as failure:
+            raise BankUnreachable(f"The bank's folders cannot be read ({said(failure)}).") from failure
+        if size != len(file.content):
+            raise BankRefused(DUPLICATE, "The bank has another file under this name.")
+        return f"{folder}/{file.name} (was there already)"
+
+    async def _upload(self, client: asyncssh.SFTPClient, file: BankFile) -> str:
+        part, final = self._path("inbox", file.name + ".part"), self._path("inbox", file.name)
+        try:
+            handle = await self._limited(client.open(part, "wb"))
+        except _FAILURES as failure:
+            raise BankUnreachable(f"The bank's inbox cannot be written ({said(failure)}).") from failure
+        try:
+            view = memoryview(file.content)
+            for start in range(0, len(view), _BLOCK):
+                await self._limited(handle.write(bytes(view[start : start + _BLOCK])))
+            # fsync is an extension of OpenSSH; where a server lacks it, its own habits decide.
+            with suppress(asyncssh.SFTPOpUnsupported):
+                await self._limited(handle.fsync())
+            await self._limited(handle.close())
+            if (await self._limited(client.stat(part))).size != len(view):
+                raise OutcomeUnknown("The bank holds another number of bytes than it was sent.")
+            await self._limited(client.rename(part, final))
+        except _FAILURES as failure:
+            raise OutcomeUnknown(f"The connection failed while sending ({said(failure)}).") from failure
+        return f"inbox/{file.name}"
+
+    async def _enquire(self, name: str) -> Enquiry:
+        try:
+            connection, client = await self._open()
+        except _FAILURES as failure:
+            return Enquiry(SendState.STILL_UNKNOWN, f"The bank's door did not open ({said(failure)}).")
+        try:
+            folder = await self._folder_of(client, name)
+            if folder == "refused":
+                return Enquiry(SendState.REFUSED, " ".join(await self._reason(client, name)))
+            if folder:
+                return Enquiry(SendState.RECEIVED, f"{folder}/{name}")
+            # Only folders that are there can be said not to hold it.
+            for each in _FOLDERS:
+                await self._limited(client.listdir(self._path(each)))
+            return Enquiry(SendState.NOT_RECEIVED)
+        except _FAILURES as failure:
+            return Enquiry(SendState.STILL_UNKNOWN, f"The bank's folders cannot be read ({said(failure)}).")
+        finally:
+            await _close(connection)
+
+    async def _folder_of(self, client: asyncssh.SFTPClient, name: str) -> str | None:
+        # The bank moves files out of the inbox only, so looking there first misses none on its way.
+        for folder in _FOLDERS:
+            try:
+                await self._limited(client.stat(self._path(folder, name)))
+            except _ABSENT:
+                continue
+            return folder
+        return None
+
+    async def _reason(self, client: asyncssh.SFTPClient, name: str) -> tuple[str, str]:
+        try:
+            async with await self._limited(client.open(self._path("refused", name + ".reason"), "rb")) as handle:
+                text = _bytes(await self._limited(handle.read(4096, 0)))
+        except _ABSENT:
+            text = b""  # the bank moves the file first and writes the reason after
+        return refusal_of(text.decode("utf-8", "replace"))
+
+    async def _new_files(
+        self, client: asyncssh.SFTPClient, seen: frozenset[str], refused: list[FileRefused]
+    ) -> list[tuple[str, int]]:
+        found = []
+        for entry in await self._limited(client.readdir(self._path("outbox"))):
+            name = _bytes(entry.filename).decode("utf-8", "replace")
+            attributes = entry.attrs
+            is_file = attributes.permissions is None or stat.S_ISREG(attributes.permissions)
+            if name in seen or is_unfinished(name) or not is_file:
+                continue
+            if not is_usable_name(name) or "\ufffd" in name:
+                refused.append(unusable_name())
+            elif (attributes.size or 0) > self._max_file_bytes:
+                refused.append(too_large(name, self._max_file_bytes))
+            else:
+                found.append((attributes.mtime or 0, name, attributes.size or 0))
+        return [(name, size) for _, name, size in sorted(found)]
+
+    async def _download(self, client: asyncssh.SFTPClient, name: str, size: int) -> bytes:
+        parts: list[bytes] = []
+        async with await self._limited(client.open(self._path("outbox", name), "rb")) as handle:
+            for start in range(0, size + 1, _BLOCK):
+                parts.append(_bytes(await self._limited(handle.read(_BLOCK, start))))
+        content = b"".join(parts)
+        if len(content) != size:
+            raise OSError("a file changed while it was being read")
+        return content
+
+    def _path(self, folder: str, name: str = "") -> bytes:
+        return f"{self._folder}/{folder}/{name}".rstrip("/").encode()
+
+    async def _limited(self, answer: Awaitable[_T]) -> _T:
+        async with asyncio.timeout(self._timeout):
+            return await answer
+
+
+async def _close(connection: asyncssh.SSHClientConnection) -> None:
+    connection.close()
+    try:
+        async with asyncio.timeout(2):
+            await connection.wait_closed()
+    except _FAILURES:
+        connection.abort()
+
+
+def _bytes(value: str | bytes) -> bytes:
+    # The client is opened without an encoding, so what it gives is bytes; its types cannot say so.
+    return value if isinstance(value, bytes) else value.encode()
