@@ -1,0 +1,81 @@
+"""The folder that is published: written beside under another name, complete, then renamed.
+
+Nothing of it is visible before `publish`, and nothing that exists is ever written over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from paysvc.domain.errors import Conflict, InvalidInput
+from paysvc.domain.report import FileEntry
+
+
+class ReportFolder:
+    """A folder in the making; leaving the `with` block without `publish` removes it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises `Conflict` when the folder exists, `InvalidInput` when its parent does not."""
+        refuse_if_there(folder)
+        if not folder.parent.is_dir():
+            raise InvalidInput("no_folder", f"The folder {folder.parent} does not exist.", next_step="Make it first.")
+        self._target = folder
+        self._making = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
+
+    def __enter__(self) -> Self:
+        self._making.mkdir(mode=0o700)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        shutil.rmtree(self._making, ignore_errors=True)
+
+    def write(self, path: str, content: bytes) -> FileEntry:
+        """Write one file, on disk before this returns; `path` is relative with `/`."""
+        target = self._making / path
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with target.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        return FileEntry(path, len(content), hashlib.sha256(content).hexdigest())
+
+    def publish(self) -> None:
+        """Make it visible under its name. Raises `Conflict` when somebody took the name meanwhile."""
+        for folder in (*(path for path in self._making.rglob("*") if path.is_dir()), self._making):
+            _sync(folder)
+        refuse_if_there(self._target)
+        try:
+            self._making.rename(self._target)
+        except OSError as failure:
+            raise _taken(self._target) from failure
+        _sync(self._target.parent)
+
+
+def refuse_if_there(folder: Path) -> None:
+    """Raise `Conflict` when there is anything under this name: a report is never written over."""
+    if folder.exists() or folder.is_symlink():
+        raise _taken(folder)
+
+
+def _taken(folder: Path) -> Conflict:
+    return Conflict(
+        "report_folder_exists",
+        f"{folder} exists; a published report is never written over.",
+        next_step="Name another folder.",
+    )
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
