@@ -1,0 +1,96 @@
+"""Planned payments cut into files that a bank will take: whole, in one order, with totals.
+
+A cut is a pure function of what is to be paid, so the same plan gives the same files with
+the same message ids on every machine and after every restart (safety rule 4).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import accumulate
+
+from paysvc.domain.canonical import canonical_json
+
+#: ISO 20022 Max140Text: what the payee reads.
+REMITTANCE_LENGTH = 140
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """The most that one file may hold: payments, and đồng."""
+
+    max_payments: int
+    max_amount_vnd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file's share: positions in the columns that were cut, in the order of the file."""
+
+    positions: tuple[int, ...]
+    sum_vnd: int
+
+    @property
+    def count(self) -> int:
+        return len(self.positions)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """All parts in order, and the positions of payments larger than any file may be."""
+
+    parts: tuple[Part, ...]
+    too_large: tuple[int, ...]
+
+
+def cut(end_to_end_ids: Sequence[str], amounts_vnd: Sequence[int], limits: BatchLimits) -> Cut:
+    """The payments of one bank and value date, ordered by EndToEndId, filled file after file.
+
+    Every position is in exactly one part, or in `too_large`. Raises ValueError for limits
+    below 1, which no file could keep.
+    """
+    if limits.max_payments < 1 or limits.max_amount_vnd < 1:
+        raise ValueError("a bank that takes no payment cannot be given a file")
+    order = sorted(range(len(end_to_end_ids)), key=end_to_end_ids.__getitem__)
+    too_large = tuple(one for one in order if amounts_vnd[one] > limits.max_amount_vnd)
+    fitting = [one for one in order if amounts_vnd[one] <= limits.max_amount_vnd]
+    # running[i] is the sum of the first i payments: a part's sum is one subtraction.
+    running = list(accumulate((amounts_vnd[one] for one in fitting), initial=0))
+    parts, start = [], 0
+    while start < len(fitting):
+        within_sum = bisect_right(running, running[start] + limits.max_amount_vnd) - 1
+        end = min(start + limits.max_payments, within_sum)
+        parts.append(Part(tuple(fitting[start:end]), running[end] - running[start]))
+        start = end
+    return Cut(tuple(parts), too_large)
+
+
+def content_sha256(cycle_code: str, bank_code: str, value_date: date, purpose: str, payments: Iterable[str]) -> bytes:
+    """What a batch says, as 32 bytes; `payments` are `payment_line`s in the order of the file."""
+    head = {"bank": bank_code, "cycle": cycle_code, "purpose": purpose, "value_date": value_date.isoformat()}
+    digest = hashlib.sha256(canonical_json(head))
+    digest.update("\n".join(("", *payments)).encode())
+    return digest.digest()
+
+
+def payment_line(
+    end_to_end_id: str, amount_vnd: int, creditor_bin: str, payee_key: str, creditor_name: str, unit_code: str
+) -> str:
+    """One payment in the digested form; `payee_key` is the account's blind index in hex, or ""."""
+    # The unit separator occurs in no field: names are cleaned of control characters on import.
+    return f"{end_to_end_id}\x1f{amount_vnd}\x1f{creditor_bin}\x1f{payee_key}\x1f{creditor_name}\x1f{unit_code}"
+
+
+def remittance(programme_name: str, periods: Sequence[str]) -> str:
+    """What the payee reads: the programme and the months paid, `Trợ cấp xã hội 11/2026, 12/2026`.
+
+    `periods` are `YYYY-MM`. At most `REMITTANCE_LENGTH` characters: the name gives way, the
+    months stay.
+    """
+    months = ", ".join(f"{period[5:7]}/{period[:4]}" for period in sorted(periods))
+    room = REMITTANCE_LENGTH - len(months) - 1
+    return f"{programme_name[: max(room, 0)].rstrip()} {months}".strip()[:REMITTANCE_LENGTH]

@@ -1,0 +1,528 @@
+"""submit-batches: cut an approved plan into bank files, keep their bytes, hand them over.
+
+Every step may be cut off and done again. Batches are made in one transaction; the bytes of
+a file are in the vault and noted before the first of them leaves; an attempt is noted
+before it is made. What a bank may have is asked for and never sent anew blindly
+(safety rules 3, 4 and the crash points C10 to C17).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from paysvc.bank_interface import (
+    BankFile,
+    BankRefused,
+    BankUnreachable,
+    Channel,
+    DuplicateKey,
+    EncodingImpossible,
+    SendState,
+)
+from paysvc.bank_registry import Bank, BankRegistry
+from paysvc.clock import Clock
+from paysvc.core.columns import PaymentColumns, TextColumn
+from paysvc.core.messages import ControlTotals, PaymentBatch
+from paysvc.domain import batching
+from paysvc.domain.batching import BatchLimits
+from paysvc.domain.errors import Conflict, ConnectorUnavailable, DoesNotReconcile, PaysvcError, Waiting
+from paysvc.domain.identifiers import message_id
+from paysvc.domain.instructions import BatchState, CycleState
+from paysvc.domain.officers import Officer, require
+from paysvc.domain.payment_dates import earliest_value_date
+from paysvc.domain.progress import Progress, silent
+from paysvc.sealing import Sealer
+from paysvc.store import audit_trail, bank_files, batches, cycles, plans, sending
+from paysvc.store.bank_files import AttemptOutcome, StoredFile
+from paysvc.store.batches import Batch, NewBatch
+from paysvc.store.calendar import read_calendar
+from paysvc.store.cycles import Cycle
+from paysvc.store.engine import Database
+from paysvc.store.vault import Vault
+
+VERB = "submit-batches"
+
+#: A bank that says "I have this already" does not refuse the payments: it has the file.
+_ALREADY_THERE = frozenset({"DUPL", "AM05"})
+
+
+@dataclass(frozen=True, slots=True)
+class Unpayable:
+    """One payment that no file could take as it is; it stays where it was and is named here."""
+
+    end_to_end_id: str
+    bank_code: str
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """Where one batch stands now. `is_written` says whether its bytes exist. Amounts in đồng."""
+
+    bank_code: str
+    part: int
+    message_id: str
+    count: int
+    sum_vnd: int
+    state: BatchState
+    is_written: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a run of submit-batches leaves behind.
+
+    `waiting` says, batch by batch, what has to come first: a bank that can be reached, a
+    bank's answer, a person. Nothing in it is lost; the verb may be run again at any time.
+    `names_cut` counts payee names shortened to the bank's field in files written by this run.
+    """
+
+    cycle_code: str
+    batches: tuple[BatchReport, ...]
+    unpayable: tuple[Unpayable, ...]
+    waiting: tuple[PaysvcError, ...]
+    names_cut: int
+
+    def totals(self, state: BatchState) -> ControlTotals:
+        """How many payments, and how many đồng, are in batches of this state."""
+        chosen = [one for one in self.batches if one.state is state]
+        return ControlTotals(sum(one.count for one in chosen), sum(one.sum_vnd for one in chosen))
+
+    @property
+    def is_complete(self) -> bool:
+        """True when nothing is left for a further run to do."""
+        return not self.waiting and not self.unpayable
+
+
+@dataclass(slots=True)
+class _Desk:
+    """Everything a run works with, and what it has to tell at the end."""
+
+    database: Database
+    sealer: Sealer
+    vault: Vault
+    banks: BankRegistry
+    clock: Clock
+    actor: Officer
+    progress: Progress
+    unpayable: list[Unpayable]
+    waiting: list[PaysvcError]
+    names_cut: int = 0
+    done: int = 0
+    total: int = 0
+
+    def tell(self, count: int) -> None:
+        self.done += count
+        self.progress(self.done, self.total)
+
+    def note(self, connection: Any, one: Batch, detail: dict[str, object]) -> None:
+        subject = f"batch:{one.message_id}"
+        audit_trail.append(connection, self.clock.now(), self.actor, VERB, subject, {"bank": one.bank_code, **detail})
+
+
+def submit_batches(
+    database: Database,
+    sealer: Sealer,
+    vault: Vault,
+    banks: BankRegistry,
+    clock: Clock,
+    actor: Officer,
+    *,
+    cycle_code: str,
+    progress: Progress = silent,
+) -> Submission:
+    """Make, write and send the bank files of an approved cycle, as far as that is possible now.
+
+    Raises `NotFound` for an unknown cycle or bank, `Waiting` for a plan that is not approved,
+    `Conflict` when the plan is not what was approved, `NotAllowed`. What goes wrong with a
+    single batch raises nothing and is named in the result.
+    """
+    require(actor, VERB)
+    desk = _Desk(database, sealer, vault, banks, clock, actor, progress, [], [])
+    cycle = _make_batches(desk, cycle_code)
+    found = _list(desk, cycle)
+    desk.total = 2 * sum(one.count for one in found)
+    for step in (_write_file, _hand_over):
+        for one in found:
+            try:
+                step(desk, cycle, one)
+            except PaysvcError as failure:
+                # One batch's trouble is no reason to keep the others waiting.
+                desk.waiting.append(failure)
+            desk.tell(one.count)
+    return Submission(
+        cycle_code, tuple(_reports(desk, cycle)), tuple(desk.unpayable), tuple(desk.waiting), desk.names_cut
+    )
+
+
+# ------------------------------------------------------------------------ making batches
+
+
+def _make_batches(desk: _Desk, cycle_code: str) -> Cycle:
+    """Release the cycle and put every payment that is in no batch yet into one, all or nothing."""
+    with desk.database.write() as connection:
+        batches.queue_for_money(connection)
+        cycle = _approved(connection, cycle_code)
+        planned = batches.read_planned(connection, cycle.id)
+        if planned["id"] or cycle.state is CycleState.APPROVED:
+            _refuse_if_changed(connection, cycle)
+        news = _cut(desk, connection, cycle, planned)
+        now = desk.clock.now()
+        if cycle.state is CycleState.APPROVED:
+            cycles.change_cycle(connection, cycle, state=CycleState.RELEASED.value)
+        if news:
+            batches.insert_batches(connection, cycle.id, news, now)
+            detail = {
+                "batches": len(news),
+                "count": sum(len(new.instruction_ids) for new in news),
+                "sum_vnd": str(sum(new.sum_vnd for new in news)),
+            }
+            audit_trail.append(connection, now, desk.actor, VERB, f"cycle:{cycle.code}", detail)
+    return cycle
+
+
+def _approved(connection: Any, cycle_code: str) -> Cycle:
+    cycle = cycles.get_cycle(connection, cycle_code)
+    if cycle.state in (CycleState.DRAFT, CycleState.SUBMITTED):
+        raise Waiting(
+            "plan_not_approved",
+            f"The plan of {cycle_code} is {cycle.state} and not approved.",
+            next_step="A second officer has to approve it: paysvc approve-plan.",
+        )
+    return cycle
+
+
+def _refuse_if_changed(connection: Any, cycle: Cycle) -> None:
+    """The approval speaks of a digest; what is here now must still give it (crash point C8)."""
+    found = plans.content_sha256(connection, cycle.id)
+    approved = {one.content_sha256 for one in cycles.standing_approvals(connection, cycle.id)}
+    if found != cycle.content_sha256 or found not in approved:
+        raise Conflict(
+            "plan_differs_from_approval",
+            f"The plan of {cycle.code} is not the one that was approved.",
+            next_step="Find out who changed the database; nothing was sent.",
+        )
+
+
+def _cut(desk: _Desk, connection: Any, cycle: Cycle, planned: dict[str, list[Any]]) -> list[NewBatch]:
+    """The planned payments as batches per bank and purpose, within each bank's limits."""
+    keys = list(zip(planned["bank_code"], planned["purpose"], strict=True))
+    rows = sorted(range(len(keys)), key=keys.__getitem__)
+    news: list[NewBatch] = []
+    parts: dict[str, int] = {}
+    for (bank_code, purpose), group in groupby(rows, key=keys.__getitem__):
+        chosen = list(group)
+        bank = desk.banks.get(bank_code)
+        value_date = _value_date(desk, connection, cycle, bank)
+        able = bank.adapter.capabilities
+        shares = batching.cut(
+            [planned["end_to_end_id"][row] for row in chosen],
+            [planned["amount_vnd"][row] for row in chosen],
+            BatchLimits(able.max_payments, able.max_amount_vnd),
+        )
+        desk.unpayable += [
+            Unpayable(
+                planned["end_to_end_id"][chosen[one]],
+                bank_code,
+                "amount_vnd",
+                f"The payment is larger than any file of bank {bank_code} may be.",
+            )
+            for one in shares.too_large
+        ]
+        for part in shares.parts:
+            parts[bank_code] = 1 + parts.get(bank_code, batches.last_part(connection, cycle.id, bank_code))
+            of_part = [chosen[position] for position in part.positions]
+            digest = batching.content_sha256(
+                cycle.code, bank_code, value_date, purpose, _payment_lines(planned, of_part)
+            )
+            news.append(
+                NewBatch(
+                    bank_code=bank_code,
+                    part=parts[bank_code],
+                    value_date=value_date,
+                    sum_vnd=part.sum_vnd,
+                    content_sha256=digest,
+                    message_id=message_id(value_date.isoformat(), digest),
+                    instruction_ids=[planned["id"][row] for row in of_part],
+                )
+            )
+    return news
+
+
+def _payment_lines(planned: dict[str, list[Any]], rows: Iterable[int]) -> Iterable[str]:
+    for row in rows:
+        account_key = planned["account_key"][row]
+        yield batching.payment_line(
+            planned["end_to_end_id"][row],
+            planned["amount_vnd"][row],
+            planned["creditor_bin"][row],
+            account_key.hex() if account_key else "",
+            planned["creditor_name"][row],
+            planned["unit_code"][row],
+        )
+
+
+def _value_date(desk: _Desk, connection: Any, cycle: Cycle, bank: Bank) -> date:
+    """The cycle's day, or the first on which the bank can still execute a file given now."""
+    now = desk.clock.now()
+    calendar = read_calendar(connection, now.year - 1, max(now.year, cycle.value_date.year) + 1)
+    return max(cycle.value_date, earliest_value_date(now, bank.adapter.capabilities.cut_off_hour, calendar))
+
+
+# ------------------------------------------------------------------------- writing files
+
+
+def _write_file(desk: _Desk, cycle: Cycle, one: Batch) -> None:
+    """Encode a batch, keep the bytes, note their digest; what has been written stays as it is."""
+    with desk.database.read() as connection:
+        if bank_files.find_file(connection, one.id) or one.state is not BatchState.SEALED:
+            return
+        stored = batches.read_payments(connection, one.id)
+        programmes = batches.programmes(connection)
+    bank = desk.banks.get(one.bank_code)
+    try:
+        file = _encode(desk, cycle, one, bank, stored, programmes)
+    except EncodingImpossible as failure:
+        desk.unpayable += [
+            Unpayable(stored["end_to_end_id"][problem.position], one.bank_code, problem.field, problem.message)
+            for problem in failure.problems
+        ]
+        return
+    digest = desk.vault.put(file.content)
+    with desk.database.write() as connection:
+        batches.queue_for_money(connection)
+        if bank_files.find_file(connection, one.id):
+            return
+        bank_files.insert_file(connection, one, file.name, digest, len(file.content), bank.written_by, desk.clock.now())
+        desk.note(connection, one, {"written": digest.hex(), "count": one.count, "sum_vnd": str(one.sum_vnd)})
+
+
+def _encode(
+    desk: _Desk,
+    cycle: Cycle,
+    one: Batch,
+    bank: Bank,
+    stored: dict[str, list[Any]],
+    programmes: dict[str, tuple[str, str]],
+) -> BankFile:
+    """The batch in the bank's dialect. Sealed numbers are open here, in memory, and nowhere else."""
+    able = bank.adapter.capabilities
+    if any(channel != able.channel for channel in stored["channel"]):
+        raise Conflict("channel_differs", f"The batch {one.message_id} is not of the channel of bank {one.bank_code}.")
+    texts = {
+        code: batching.remittance(name, cycle.periods)
+        for code, (name, _) in programmes.items()
+        if code in set(stored["programme_code"])
+    }
+    names = [name[: able.name_length] for name in stored["creditor_name"]]
+    batch = PaymentBatch(
+        message_id=one.message_id,
+        created_at=one.created_at,
+        value_date=one.value_date,
+        debtor=bank.settings.debtor,
+        purpose=programmes[stored["programme_code"][0]][1],
+        payments=PaymentColumns(
+            end_to_end_id=TextColumn.of(stored["end_to_end_id"]),
+            amount_vnd=np.array(stored["amount_vnd"], dtype=np.int64),
+            creditor_bin=TextColumn.of(stored["creditor_bin"]),
+            creditor_name=TextColumn.of(names),
+            remittance=TextColumn.of([texts[code] for code in stored["programme_code"]]),
+            **_opened(desk.sealer, able.channel, stored),
+        ),
+    )
+    expected = ControlTotals(one.count, one.sum_vnd)
+    file = bank.adapter.encode(batch)
+    if batch.totals != expected or file.totals != expected or file.message_id != one.message_id:
+        raise DoesNotReconcile(
+            "bank_file_differs", f"The file written for {one.message_id} does not hold what the batch holds."
+        )
+    desk.names_cut += sum(cut != name for cut, name in zip(names, stored["creditor_name"], strict=True))
+    return file
+
+
+def _opened(sealer: Sealer, channel: Channel, stored: dict[str, list[Any]]) -> dict[str, TextColumn]:
+    """The personal numbers that this channel needs: the account, or who stands at the counter."""
+    nothing = TextColumn.repeat("", len(stored["end_to_end_id"]))
+    if channel is Channel.ACCOUNT:
+        accounts = sealer.open_column("bank_account", "account_sealed", stored["account_id"], stored["account_sealed"])
+        return {"creditor_account": TextColumn.of(accounts), "citizen_id": nothing, "point_code": nothing}
+    persons = sealer.open_column(
+        "beneficiary", "citizen_id_sealed", stored["beneficiary_id"], stored["citizen_id_sealed"]
+    )
+    return {
+        "creditor_account": nothing,
+        "citizen_id": TextColumn.of(persons),
+        "point_code": TextColumn.of(stored["unit_code"]),
+    }
+
+
+# ------------------------------------------------------------------------- handing over
+
+
+def _hand_over(desk: _Desk, cycle: Cycle, one: Batch) -> None:
+    """Bring one batch as far as it will go: ask for what the bank may have, send what it has not."""
+    with desk.database.read() as connection:
+        file = bank_files.find_file(connection, one.id)
+        one = batches.get_batch(connection, one.id)
+    if file is None:
+        return  # not written: its payments are named among the unpayable
+    if one.state is BatchState.SENDING:
+        one = _left_in_the_middle(desk, one, file)
+    if one.state is BatchState.UNKNOWN:
+        one = _ask(desk, one, file)
+    if one.state is BatchState.SEALED:
+        _send(desk, one, file)
+
+
+def _left_in_the_middle(desk: _Desk, one: Batch, file: StoredFile) -> Batch:
+    """A run ended while it was sending: the bank may have the file (crash points C12 to C15)."""
+    with desk.database.write() as connection:
+        batches.queue_for_money(connection)
+        one = batches.get_batch(connection, one.id)
+        if one.state is not BatchState.SENDING:
+            return one
+        bank_files.close_open_attempts(connection, file.id, desk.clock.now(), "the run ended before the bank answered")
+        one = sending.record_unknown(connection, one)
+        desk.note(connection, one, {"state": one.state.value, "because": "left in the middle"})
+    return one
+
+
+def _ask(desk: _Desk, one: Batch, file: StoredFile) -> Batch:
+    """Ask the bank about a file it may have; only its word leads out of UNKNOWN (safety rule 3)."""
+    bank = desk.banks.get(one.bank_code)
+    able = bank.adapter.capabilities
+    if not able.can_enquire:
+        desk.waiting.append(_needs_a_person(one, "cannot be asked by a program"))
+        return one
+    try:
+        answer = bank.adapter.enquire(file.name, file.message_id)
+    except Exception as failure:  # noqa: BLE001  # whatever goes wrong while asking, we know no more than before
+        desk.waiting.append(_no_answer(one, failure))
+        return one
+    with desk.database.write() as connection:
+        batches.queue_for_money(connection)
+        one = batches.get_batch(connection, one.id)
+        if one.state is not BatchState.UNKNOWN:
+            return one
+        now = desk.clock.now()
+        if answer.state is SendState.RECEIVED:
+            one = sending.record_sent(connection, one, now)
+        elif answer.state is SendState.REFUSED:
+            one = sending.record_refused(connection, one, now, _reason_code(answer.detail))
+        elif answer.state is SendState.NOT_RECEIVED:
+            first = bank_files.first_attempt_at(connection, file.id)
+            remembers_until = (first or now) + timedelta(days=able.duplicate_days)
+            if able.duplicate_key is not DuplicateKey.MESSAGE_ID or now >= remembers_until:
+                desk.waiting.append(_needs_a_person(one, "would not notice the same file twice"))
+                return one
+            one = sending.record_not_sent(connection, one)
+        else:
+            desk.waiting.append(_no_answer(one, None))
+            return one
+        desk.note(connection, one, {"state": one.state.value, "because": "the bank was asked"})
+    return one
+
+
+def _send(desk: _Desk, one: Batch, file: StoredFile) -> None:
+    """Note the attempt, hand the stored bytes over, note the answer."""
+    bank = desk.banks.get(one.bank_code)
+    content = desk.vault.get(file.sha256)
+    try:
+        with desk.database.write() as connection:
+            batches.queue_for_money(connection)
+            claimed = batches.move_batch(connection, one, BatchState.SENDING)
+            number = bank_files.start_attempt(connection, file.id, desk.clock.now())
+            desk.note(connection, claimed, {"state": claimed.state.value, "attempt": number})
+    except Conflict:
+        return  # another run has it in hand
+    leaving = BankFile(file.name, content, file.message_id, ControlTotals(file.count, file.sum_vnd))
+    reason = ""
+    try:
+        outcome, detail = AttemptOutcome.SENT, bank.adapter.send(leaving)
+    except BankUnreachable as failure:
+        outcome, detail = AttemptOutcome.NOT_SENT, str(failure)
+        desk.waiting.append(_unreachable(one))
+    except BankRefused as failure:
+        outcome, detail, reason = AttemptOutcome.REFUSED, f"{failure.code} {failure}", failure.code
+        if failure.code in _ALREADY_THERE:
+            outcome = AttemptOutcome.UNKNOWN
+    except Exception as failure:  # noqa: BLE001  # the safe mistake: the bank may have it
+        outcome, detail = AttemptOutcome.UNKNOWN, f"{type(failure).__name__}: {failure}"
+    if outcome is AttemptOutcome.UNKNOWN:
+        desk.waiting.append(_no_answer(one, None))
+    _note_answer(desk, claimed, file, number, outcome, detail, reason)
+
+
+def _note_answer(
+    desk: _Desk, claimed: Batch, file: StoredFile, number: int, outcome: AttemptOutcome, detail: str, reason: str
+) -> None:
+    """Write down how an attempt ended. A sender that slept while others took over may only add
+    the bank's own yes or no; what it does not know, it must not overwrite (crash point C16)."""
+    with desk.database.write() as connection:
+        batches.queue_for_money(connection)
+        now = desk.clock.now()
+        one = batches.get_batch(connection, claimed.id)
+        is_ours = one.version == claimed.version
+        bank_files.finish_attempt(connection, file.id, number, now, outcome, detail)
+        if outcome is AttemptOutcome.SENT and one.state is not BatchState.REFUSED:
+            one = sending.record_sent(connection, one, now)
+        elif outcome is AttemptOutcome.REFUSED and (is_ours or one.state is BatchState.UNKNOWN):
+            one = sending.record_refused(connection, one, now, _reason_code(reason))
+        elif outcome is AttemptOutcome.NOT_SENT and is_ours:
+            one = sending.record_not_sent(connection, one)
+        elif outcome is AttemptOutcome.UNKNOWN and is_ours:
+            one = sending.record_unknown(connection, one)
+        desk.note(connection, one, {"state": one.state.value, "attempt": number, "ended": outcome.value})
+
+
+def _reason_code(words: str) -> str:
+    """The code at the start of a bank's refusal, or NARR (ISO 20022: reason in free text)."""
+    first = words.split(" ", 1)[0]
+    return first if first.isascii() and first.isalnum() and 2 <= len(first) <= 35 else "NARR"
+
+
+# ------------------------------------------------------------------------- what to tell
+
+
+def _unreachable(one: Batch) -> PaysvcError:
+    return ConnectorUnavailable(
+        "bank_unreachable",
+        f"Bank {one.bank_code} could not be reached; the file {one.message_id} did not leave.",
+        next_step="Run submit-batches again later; the same bytes will be sent.",
+    )
+
+
+def _no_answer(one: Batch, failure: Exception | None) -> PaysvcError:
+    why = f" ({type(failure).__name__})" if failure else ""
+    return Waiting(
+        "outcome_unknown",
+        f"Bank {one.bank_code} may have the file {one.message_id}; it has not said so{why}.",
+        next_step="Run submit-batches again to ask the bank; a status file or a statement answers as well.",
+    )
+
+
+def _needs_a_person(one: Batch, why: str) -> PaysvcError:
+    return Waiting(
+        "outcome_needs_a_person",
+        f"Bank {one.bank_code} may have the file {one.message_id}, and {why}.",
+        next_step="Ask the bank by telephone. Its status file or its statement settles it; nothing is sent until then.",
+    )
+
+
+def _list(desk: _Desk, cycle: Cycle) -> list[Batch]:
+    with desk.database.read() as connection:
+        return batches.list_batches(connection, cycle.id)
+
+
+def _reports(desk: _Desk, cycle: Cycle) -> Iterable[BatchReport]:
+    with desk.database.read() as connection:
+        for one in batches.list_batches(connection, cycle.id):
+            is_written = bank_files.find_file(connection, one.id) is not None
+            yield BatchReport(one.bank_code, one.part, one.message_id, one.count, one.sum_vnd, one.state, is_written)

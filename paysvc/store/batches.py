@@ -1,0 +1,283 @@
+"""Batches and where they stand; every change of state is asked for with the state expected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, select, text, update
+
+from paysvc.domain.errors import Conflict
+from paysvc.domain.instructions import BATCH_NEXT, INSTRUCTION_NEXT, BatchState, InstructionState, may_follow
+from paysvc.store.bulk import Same, insert_columns, next_ids, read_columns, update_columns
+from paysvc.store.tables import bank_account, batch, beneficiary, entitlement, instruction, programme
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One bank file's worth of instructions, as stored. Amounts in đồng."""
+
+    id: int
+    cycle_id: int
+    bank_code: str
+    part: int
+    value_date: date
+    count: int
+    sum_vnd: int
+    content_sha256: bytes
+    message_id: str
+    state: BatchState
+    version: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewBatch:
+    """A batch that is about to be written; `instruction_ids` are in the order of the file."""
+
+    bank_code: str
+    part: int
+    value_date: date
+    sum_vnd: int
+    content_sha256: bytes
+    message_id: str
+    instruction_ids: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class FundShare:
+    """How many payments and how many đồng of a batch one fund pays for."""
+
+    fund_code: str
+    channel: str
+    count: int
+    sum_vnd: int
+
+
+def queue_for_money(connection: Connection) -> None:
+    """Wait until no other transaction is moving payments; held until this one ends.
+
+    SQLite's writers queue already. On PostgreSQL two readers of one statement could each add
+    its debits to what they had read before the other wrote.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(7221407)"))
+
+
+def read_planned(connection: Connection, cycle_id: int) -> dict[str, list[Any]]:
+    """The instructions of a cycle that are in no batch yet, one list a column."""
+    columns = instruction.c
+    return read_columns(
+        connection,
+        select(
+            columns.id,
+            columns.end_to_end_id,
+            columns.amount_vnd,
+            columns.bank_code,
+            columns.creditor_bin,
+            columns.creditor_name,
+            columns.unit_code,
+            programme.c.purpose,
+            bank_account.c.account_key,
+        )
+        .join(entitlement, entitlement.c.id == columns.entitlement_id)
+        .join(programme, programme.c.code == entitlement.c.programme_code)
+        .outerjoin(bank_account, bank_account.c.id == columns.account_id)
+        .where(columns.cycle_id == cycle_id, columns.state == InstructionState.PLANNED.value),
+    )
+
+
+def last_part(connection: Connection, cycle_id: int, bank_code: str) -> int:
+    """The highest part number of this cycle and bank so far; 0 when there is none."""
+    return int(
+        connection.execute(
+            select(func.coalesce(func.max(batch.c.part), 0)).where(
+                batch.c.cycle_id == cycle_id, batch.c.bank_code == bank_code
+            )
+        ).scalar_one()
+    )
+
+
+def insert_batches(connection: Connection, cycle_id: int, news: Sequence[NewBatch], at: datetime) -> None:
+    """Write the batches and put their instructions in: PLANNED → BATCHED, with their places.
+
+    Raises `Conflict` when one of the instructions is not PLANNED any more.
+    """
+    ids = next_ids(connection, "batch", len(news))
+    insert_columns(
+        connection,
+        batch,
+        {
+            "id": ids,
+            "cycle_id": Same(cycle_id),
+            "bank_code": [new.bank_code for new in news],
+            "part": [new.part for new in news],
+            "value_date": [new.value_date for new in news],
+            "count": [len(new.instruction_ids) for new in news],
+            "sum_vnd": [new.sum_vnd for new in news],
+            "content_sha256": [new.content_sha256 for new in news],
+            "message_id": [new.message_id for new in news],
+            "state": Same(BatchState.SEALED.value),
+            "version": Same(1),
+            "created_at": Same(at),
+        },
+    )
+    places = [
+        (one, batch_id, position)
+        for batch_id, new in zip(ids, news, strict=True)
+        for position, one in enumerate(new.instruction_ids)
+    ]
+    # Row order of the table: the pages are written once, from first to last.
+    places.sort()
+    moved = 0
+    if places:
+        instruction_ids, batch_ids, positions = zip(*places, strict=True)
+        moved = update_columns(
+            connection,
+            instruction,
+            ["id", "state"],
+            {
+                "id": instruction_ids,
+                "state": Same(InstructionState.PLANNED.value),
+                "batch_id": batch_ids,
+                "batch_position": positions,
+            },
+        )
+    if moved != len(places):
+        raise Conflict("instruction_changed", "A payment of the plan changed while the batches were made.")
+    for batch_id, new in zip(ids, news, strict=True):
+        move_instructions(connection, batch_id, InstructionState.BATCHED, len(new.instruction_ids))
+
+
+def list_batches(connection: Connection, cycle_id: int) -> list[Batch]:
+    """The batches of a cycle, by bank and part."""
+    return _batches(
+        connection, select(batch).where(batch.c.cycle_id == cycle_id).order_by(batch.c.bank_code, batch.c.part)
+    )
+
+
+def get_batch(connection: Connection, batch_id: int) -> Batch:
+    return _batches(connection, select(batch).where(batch.c.id == batch_id))[0]
+
+
+def find_by_message_id(connection: Connection, bank_code: str, message_id: str) -> Batch | None:
+    """The batch that this bank knows by this MsgId, or None."""
+    found = _batches(connection, select(batch).where(batch.c.bank_code == bank_code, batch.c.message_id == message_id))
+    return found[0] if found else None
+
+
+def move_batch(connection: Connection, one: Batch, after: BatchState) -> Batch:
+    """The batch moved on. Raises `Conflict` when somebody moved it since it was read."""
+    if not may_follow(BATCH_NEXT, one.state, after):
+        raise Conflict("batch_cannot_move", f"The batch {one.message_id} is {one.state} and cannot become {after}.")
+    moved = connection.execute(
+        update(batch)
+        .where(batch.c.id == one.id, batch.c.state == one.state.value, batch.c.version == one.version)
+        .values(state=after.value, version=one.version + 1)
+    )
+    if moved.rowcount != 1:
+        raise Conflict("batch_changed", f"The batch {one.message_id} changed while it was being worked on.")
+    return get_batch(connection, one.id)
+
+
+def move_instructions(connection: Connection, batch_id: int, after: InstructionState, expected: int) -> None:
+    """Every instruction of the batch moved on, in one statement; those already there stay.
+
+    Raises `Conflict` unless all `expected` instructions of the batch are `after` then.
+    """
+    before = [one.value for one, nexts in INSTRUCTION_NEXT.items() if after in nexts]
+    connection.execute(
+        update(instruction)
+        .where(instruction.c.batch_id == batch_id, instruction.c.state.in_(before))
+        .values(state=after.value)
+    )
+    there = connection.execute(
+        select(func.count()).where(instruction.c.batch_id == batch_id, instruction.c.state == after.value)
+    ).scalar_one()
+    if there != expected:
+        raise Conflict("batch_torn", "A batch holds payments that cannot go where the batch goes.")
+
+
+def refuse_instructions(connection: Connection, batch_id: int, reason_code: str) -> None:
+    """Note on every instruction of the batch that the bank refused the file, and why."""
+    connection.execute(
+        update(instruction).where(instruction.c.batch_id == batch_id).values(is_refused=True, reason_code=reason_code)
+    )
+
+
+def fund_shares(connection: Connection, batch_id: int) -> list[FundShare]:
+    """What each fund pays of a batch, ordered by fund."""
+    rows = connection.execute(
+        select(
+            programme.c.fund_code,
+            instruction.c.channel,
+            func.count(),
+            func.sum(instruction.c.amount_vnd),
+        )
+        .join(entitlement, entitlement.c.id == instruction.c.entitlement_id)
+        .join(programme, programme.c.code == entitlement.c.programme_code)
+        .where(instruction.c.batch_id == batch_id)
+        .group_by(programme.c.fund_code, instruction.c.channel)
+        .order_by(programme.c.fund_code, instruction.c.channel)
+    )
+    return [FundShare(fund, channel, int(count), int(amount)) for fund, channel, count, amount in rows]
+
+
+def read_payments(connection: Connection, batch_id: int) -> dict[str, list[Any]]:
+    """What the bank will be told of each payment, in the order of the file.
+
+    Numbers are still sealed: `account_sealed` for accounts, `citizen_id_sealed` for cash only.
+    """
+    columns = instruction.c
+    return read_columns(
+        connection,
+        select(
+            columns.end_to_end_id,
+            columns.amount_vnd,
+            columns.channel,
+            columns.creditor_bin,
+            columns.creditor_name,
+            columns.unit_code,
+            columns.account_id,
+            bank_account.c.account_sealed,
+            entitlement.c.beneficiary_id,
+            beneficiary.c.citizen_id_sealed,
+            entitlement.c.programme_code,
+        )
+        .join(entitlement, entitlement.c.id == columns.entitlement_id)
+        .outerjoin(bank_account, bank_account.c.id == columns.account_id)
+        # The citizen ID of somebody paid by account is not even read.
+        .outerjoin(beneficiary, (beneficiary.c.id == entitlement.c.beneficiary_id) & (columns.channel == "cash"))
+        .where(columns.batch_id == batch_id)
+        .order_by(columns.batch_position),
+    )
+
+
+def programmes(connection: Connection) -> dict[str, tuple[str, str]]:
+    """Programme code → (name, ISO 20022 purpose)."""
+    rows = connection.execute(select(programme.c.code, programme.c.name, programme.c.purpose))
+    return {row.code: (row.name, row.purpose) for row in rows}
+
+
+def _batches(connection: Connection, statement: Select[Any]) -> list[Batch]:
+    return [_batch(row) for row in connection.execute(statement)]
+
+
+def _batch(row: Row[Any]) -> Batch:
+    return Batch(
+        id=row.id,
+        cycle_id=row.cycle_id,
+        bank_code=row.bank_code,
+        part=row.part,
+        value_date=row.value_date,
+        # `count` is a method of every row.
+        count=row._mapping["count"],
+        sum_vnd=row.sum_vnd,
+        content_sha256=row.content_sha256,
+        message_id=row.message_id,
+        state=BatchState(row.state),
+        version=row.version,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,202 @@
+"""What banks booked and said, added up in the rows of the instructions they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import Column, Connection, MetaData, Select, String, Table, select, text, update
+
+from paysvc.domain.errors import Conflict
+from paysvc.store.bulk import Same, insert_columns, next_ids, read_columns, update_columns
+from paysvc.store.tables import (
+    discrepancy,
+    entitlement,
+    fund,
+    instruction,
+    ledger_transaction,
+    posting,
+    programme,
+)
+
+Columns = dict[str, list[Any]]
+
+#: A list of ids in a statement stays below every database's limit of bound values.
+_CHUNK = 500
+
+_Key = TypeVar("_Key", int, str)
+
+_wanted = Table("wanted_reference", MetaData(), Column("reference", String(140)))
+
+#: What is changed by a bank's file, in the order of `read_*` results.
+CHANGEABLE = (
+    "state",
+    "best_status",
+    "is_refused",
+    "debit_count",
+    "debited_vnd",
+    "credit_count",
+    "credited_vnd",
+    "reason_code",
+    "bank_reference",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewDiscrepancy:
+    """What does not agree; `detail` is one sentence without personal data, amount in đồng."""
+
+    kind: str
+    reference: str
+    instruction_id: int | None
+    amount_vnd: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotedDiscrepancy:
+    """A discrepancy in the store."""
+
+    id: int
+    kind: str
+    reference: str
+    instruction_id: int
+    detail: str
+    is_open: bool
+
+
+def read_by_reference(connection: Connection, bank_code: str, references: Iterable[str]) -> Columns:
+    """The instructions in this bank's batches that bear one of the references, by id."""
+    _fill_wanted(connection, references)
+    # The temporary table leads: a look-up per wanted reference, however long the history.
+    found = _instructions().join(_wanted, _wanted.c.reference == instruction.c.end_to_end_id)
+    return _read(connection, found.where(instruction.c.bank_code == bank_code, instruction.c.batch_id.is_not(None)))
+
+
+def read_by_batch(connection: Connection, batch_id: int) -> Columns:
+    """All instructions of a batch, by id."""
+    return _read(connection, _instructions().where(instruction.c.batch_id == batch_id))
+
+
+def update_instructions(connection: Connection, columns: Columns) -> None:
+    """Write the `CHANGEABLE` columns of the rows named by `id`; all of them must be there."""
+    if not columns["id"]:
+        return
+    values = {name: columns[name] for name in ("id", *CHANGEABLE)}
+    if update_columns(connection, instruction, ["id"], values) != len(columns["id"]):
+        raise Conflict("instruction_gone", "A payment that the bank speaks of is no longer there.")
+
+
+def batches_of(connection: Connection, instruction_ids: Sequence[int]) -> list[int]:
+    """The batches in which these instructions left."""
+    found: set[int] = set()
+    for chunk in _chunks(instruction_ids):
+        found.update(
+            connection.execute(select(instruction.c.batch_id).where(instruction.c.id.in_(chunk)).distinct()).scalars()
+        )
+    return sorted(found)
+
+
+def deposited(connection: Connection, references: Sequence[str]) -> dict[str, int]:
+    """Which of these references name deposits that were recorded, and how many đồng each brought."""
+    found: dict[str, int] = {}
+    codes = list(connection.execute(select(fund.c.code)).scalars())
+    wanted = {f"deposit:{code}:{reference}": reference for code in codes for reference in references if reference}
+    for chunk in _chunks(wanted):
+        rows = connection.execute(
+            select(ledger_transaction.c.reference, posting.c.amount_vnd)
+            .join(posting, posting.c.transaction_id == ledger_transaction.c.id)
+            .where(ledger_transaction.c.reference.in_(chunk), posting.c.amount_vnd > 0)
+        )
+        for row in rows:
+            found[wanted[row.reference]] = found.get(wanted[row.reference], 0) + row.amount_vnd
+    return found
+
+
+def read_noted(connection: Connection, instruction_ids: Sequence[int]) -> list[NotedDiscrepancy]:
+    """All discrepancies ever noted about these instructions."""
+    found = []
+    columns = discrepancy.c
+    for chunk in _chunks(instruction_ids):
+        rows = connection.execute(select(discrepancy).where(columns.instruction_id.in_(chunk)).order_by(columns.id))
+        found += [
+            NotedDiscrepancy(row.id, row.kind, row.reference, row.instruction_id, row.detail, row.resolved_at is None)
+            for row in rows
+        ]
+    return found
+
+
+def insert_discrepancies(
+    connection: Connection, bank_code: str, inbound_file_id: int, news: Sequence[NewDiscrepancy], at: datetime
+) -> None:
+    """Note what does not agree, for a person to settle; once for one thing in one file."""
+    rows = connection.execute(
+        select(discrepancy.c.kind, discrepancy.c.reference).where(discrepancy.c.inbound_file_id == inbound_file_id)
+    )
+    before = {(row.kind, row.reference) for row in rows} if news else set()
+    news = [new for new in news if (new.kind, new.reference) not in before]
+    if not news:
+        return
+    insert_columns(
+        connection,
+        discrepancy,
+        {
+            "id": next_ids(connection, "discrepancy", len(news)),
+            "kind": [new.kind for new in news],
+            "bank_code": Same(bank_code),
+            "reference": [new.reference for new in news],
+            "instruction_id": [new.instruction_id for new in news],
+            "inbound_file_id": Same(inbound_file_id),
+            "amount_vnd": [new.amount_vnd for new in news],
+            "detail": [new.detail for new in news],
+            "found_at": Same(at),
+        },
+    )
+
+
+def resolve_discrepancies(connection: Connection, ids: Sequence[int], at: datetime, by: str, resolution: str) -> None:
+    """Close discrepancies that later files explained."""
+    for chunk in _chunks(ids):
+        connection.execute(
+            update(discrepancy)
+            .where(discrepancy.c.id.in_(chunk), discrepancy.c.resolved_at.is_(None))
+            .values(resolved_at=at, resolved_by=by, resolution=resolution)
+        )
+
+
+def _instructions() -> Select[Any]:
+    return (
+        select(
+            instruction.c.id,
+            instruction.c.end_to_end_id,
+            instruction.c.amount_vnd,
+            instruction.c.channel,
+            instruction.c.batch_id,
+            programme.c.fund_code,
+            *(instruction.c[name] for name in CHANGEABLE),
+        )
+        .join(entitlement, entitlement.c.id == instruction.c.entitlement_id)
+        .join(programme, programme.c.code == entitlement.c.programme_code)
+    )
+
+
+def _read(connection: Connection, statement: Select[Any]) -> Columns:
+    return read_columns(connection, statement.order_by(instruction.c.id))
+
+
+def _fill_wanted(connection: Connection, references: Iterable[str]) -> None:
+    """The distinct references in a temporary table of this connection."""
+    connection.execute(text("DROP TABLE IF EXISTS wanted_reference"))
+    connection.execute(text("CREATE TEMPORARY TABLE wanted_reference (reference VARCHAR(140))"))
+    insert_columns(connection, _wanted, {"reference": sorted({one[:140] for one in references if one})})
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("ANALYZE wanted_reference"))
+
+
+def _chunks(ids: Iterable[_Key]) -> Iterator[list[_Key]]:
+    rest = iter(ids)
+    while chunk := list(islice(rest, _CHUNK)):
+        yield chunk

@@ -1,0 +1,251 @@
+"""A statement that proved itself and follows its neighbours, line by line into the store."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+from sqlalchemy import Connection
+
+from paysvc.bank_interface import BankSettings
+from paysvc.core.columns import BOOKED, FUTURE, INFORMATION, PENDING, Bool, EntryColumns, Int64, SentColumns, TextColumn
+from paysvc.core.join import find_positions
+from paysvc.core.messages import BankReturns, Statement
+from paysvc.core.proof import exact_sum, problems_of
+from paysvc.core.verdicts import TallyColumns, tally
+from paysvc.domain.errors import FileRefused
+from paysvc.domain.instructions import BatchState
+from paysvc.domain.money import VND
+from paysvc.domain.reconciliation import DiscrepancyKind
+from paysvc.domain.statement_chain import Fit, Link, fit
+from paysvc.store import batches, bookings, money_moves, sending, statements
+from paysvc.store.bookings import Columns, NewDiscrepancy
+from paysvc.store.returns import InboundFile
+from paysvc.store.statements import BelievedStatement
+from paysvc.store.taking import MustWait, Taken
+
+#: Verdict of a line that is not booked, by its state: it moves nothing.
+_NOT_BOOKED = {int(PENDING): "pending", int(INFORMATION): "information", int(FUTURE): "future"}
+
+
+def take_statements(
+    connection: Connection, bank: BankSettings, file: InboundFile, said: BankReturns, at: datetime
+) -> Taken:
+    """All statements of a file, or none: a statement that says what another said is passed over.
+
+    Raises `FileRefused` for a statement that does not prove itself, is not about our account
+    or contradicts its neighbours, and `MustWait` while one before it is missing.
+    """
+    if not said.statements:
+        raise FileRefused("no_statement", "The file holds no account statement.")
+    for statement in said.statements:
+        _require_proved(bank, statement)
+    taken = Taken(is_repetition=True)
+    in_order = sorted(said.statements, key=lambda one: (one.account, _link(one).order))
+    for statement in in_order:
+        believed = statements.list_statements(connection, bank.code, statement.account)
+        if _says_what_was_said(connection, believed, statement):
+            continue
+        _require_continuity(believed, statement)
+        taken = _take(connection, bank.code, file, statement, at, taken)
+    return taken
+
+
+def _link(statement: Statement) -> Link:
+    opening, closing = statement.proof.opening_vnd, statement.proof.closing_vnd
+    return Link(statement.sequence, statement.to_date, opening or 0, closing or 0)
+
+
+def _require_proved(bank: BankSettings, statement: Statement) -> None:
+    if statement.account != bank.debtor.account:
+        raise FileRefused("account_not_ours", "The statement is about another account than the configured one.")
+    problems = problems_of(statement)
+    if problems:
+        raise FileRefused("statement_not_proved", " ".join(problems))
+
+
+def _says_what_was_said(connection: Connection, believed: list[BelievedStatement], statement: Statement) -> bool:
+    """True when this statement, under its id or another, is one that we have.
+
+    Raises `FileRefused` when the bank uses an id again for something else.
+    """
+    link, keys = _link(statement), statements.line_keys(statement.entries)
+    # Lines without a bank's reference could be alike on two days; a running number tells.
+    is_marked = bool(keys) and all(key[0] for key in keys)
+    for other in believed:
+        has_its_id = other.statement_id == statement.statement_id
+        could_be = has_its_id or other.link.sequence == link.sequence is not None or is_marked
+        if could_be and _is_same(connection, other, link, keys):
+            return True
+        if has_its_id:
+            raise FileRefused("statement_changed", "The bank gave another statement under this id before.")
+    return False
+
+
+def _is_same(
+    connection: Connection, other: BelievedStatement, link: Link, keys: list[tuple[str, str, int, bool, str]]
+) -> bool:
+    if (other.link.opening_vnd, other.link.closing_vnd) != (link.opening_vnd, link.closing_vnd):
+        return False
+    return other.line_count == len(keys) and statements.read_line_keys(connection, other.id) == keys
+
+
+def _require_continuity(believed: list[BelievedStatement], statement: Statement) -> None:
+    answer = fit([one.link for one in believed], _link(statement))
+    if answer is Fit.GAP:
+        raise MustWait(answer.value, "A statement between this one and those we have is missing.")
+    if answer is not Fit.FITS:
+        raise FileRefused(answer.value, _WHY[answer])
+
+
+_WHY = {
+    Fit.OPENING_DIFFERS: "It does not open with the balance with which the statement before it closes.",
+    Fit.CLOSING_DIFFERS: "It does not close with the balance with which the statement after it opens.",
+    Fit.NUMBER_USED: "Another statement of this account bears its running number.",
+}
+
+
+def _take(
+    connection: Connection, bank_code: str, file: InboundFile, statement: Statement, at: datetime, taken: Taken
+) -> Taken:
+    entries = statement.entries
+    known = _read_known(connection, bank_code, entries, at)
+    positions = find_positions(TextColumn.of(known["end_to_end_id"]), entries.reference)
+    booked = entries.status == BOOKED
+    added = tally(_sent(known), entries, positions)
+    debits_vnd, credits_vnd = _booked_sums(statement)
+    funding = _funding(connection, entries, booked & (positions < 0))
+    row_id = statements.insert_statement(connection, file.id, bank_code, statement, debits_vnd, credits_vnd, at)
+    ids = [*known["id"], None]
+    statements.insert_lines(
+        connection,
+        row_id,
+        entries,
+        [ids[position] for position in positions.tolist()],
+        _verdicts(entries, positions, np.array(known["debit_count"], dtype=np.int64), funding),
+    )
+    event = f"{bank_code}:{file.sha256.hex()}:{row_id}"
+    noted = money_moves.apply(
+        connection, bank_code, file.id, known, _joined(known, added), added.amount_differs, added.currency_differs,
+        at, event,
+    )  # fmt: skip
+    strange = _note_strangers(connection, bank_code, file, statement, booked & (positions < 0) & ~funding, at, event)
+    return replace(
+        taken,
+        is_repetition=False,
+        statements=taken.statements + 1,
+        lines=taken.lines + len(entries),
+        debits_vnd=taken.debits_vnd + debits_vnd,
+        credits_vnd=taken.credits_vnd + credits_vnd,
+        unknown_references=taken.unknown_references + strange,
+        discrepancies=taken.discrepancies + noted + strange,
+    )
+
+
+def _read_known(connection: Connection, bank_code: str, entries: EntryColumns, at: datetime) -> Columns:
+    """The payments that the lines speak of. A line about a payment proves that its file arrived,
+    whatever the sending side knows (safety rule 3)."""
+    references = entries.reference.to_list()
+    known = bookings.read_by_reference(connection, bank_code, references)
+    arrived = [batches.get_batch(connection, one) for one in sorted(set(known["batch_id"]))]
+    open_ones = [one for one in arrived if one.state not in (BatchState.SENT, BatchState.REFUSED)]
+    for one in open_ones:
+        sending.record_sent(connection, one, at)
+    return bookings.read_by_reference(connection, bank_code, references) if open_ones else known
+
+
+def _sent(known: Columns) -> SentColumns:
+    count = len(known["id"])
+    return SentColumns(
+        end_to_end_id=TextColumn.of(known["end_to_end_id"]),
+        amount_vnd=np.array(known["amount_vnd"], dtype=np.int64),
+        currency=TextColumn.repeat(VND, count),
+        message_id=TextColumn.repeat("", count),
+        payment_information_id=TextColumn.repeat("", count),
+    )
+
+
+def _joined(known: Columns, added: TallyColumns) -> Columns:
+    """The payments with this statement's bookings added to those before."""
+    after = dict(known)
+    for name in ("debit_count", "debited_vnd", "credit_count", "credited_vnd"):
+        after[name] = (np.array(known[name], dtype=np.int64) + getattr(added, name)).tolist()
+    for name in ("reason_code", "bank_reference"):
+        texts = [one[:35] for one in getattr(added, name).to_list()]
+        after[name] = list(map(money_moves.first_text, known[name], texts))
+    return after
+
+
+def _funding(connection: Connection, entries: EntryColumns, strangers: Bool) -> Bool:
+    """Which credits are money of a fund whose deposit was recorded, at most as much as recorded."""
+    rows = np.flatnonzero(strangers & ~entries.is_debit & _in_vnd(entries)).tolist()
+    references = {row: entries.reference[row] for row in rows}
+    amounts = bookings.deposited(connection, sorted(set(references.values())))
+    found = np.zeros(len(entries), dtype=np.bool_)
+    for row, reference in references.items():
+        found[row] = int(entries.amount_vnd[row]) <= amounts.get(reference, 0)
+    return found
+
+
+def _verdicts(entries: EntryColumns, positions: Int64, debited_before: Int64, funding: Bool) -> list[str]:
+    """Exactly one verdict a line."""
+    found = np.full(len(entries), "unknown_reference", dtype=object)
+    found[funding] = "funding"
+    is_known = positions >= 0
+    found[is_known & ~entries.is_debit] = "return"
+    found[is_known & entries.is_debit] = "repeated_settlement"
+    debits = np.flatnonzero(is_known & entries.is_debit & (entries.status == BOOKED))
+    _, first = np.unique(positions[debits], return_index=True)
+    firsts = debits[first]
+    found[firsts[debited_before[positions[firsts]] == 0]] = "settlement"
+    for code, verdict in _NOT_BOOKED.items():
+        found[entries.status == code] = verdict
+    return [str(verdict) for verdict in found]
+
+
+def _booked_sums(statement: Statement) -> tuple[int, int]:
+    """Booked debits and credits in đồng, as the statement's own equation takes them: with the
+    entries in other currencies only where it would not hold without them."""
+    entries = statement.entries
+    booked = entries.status == BOOKED
+    sums = (0, 0)
+    for chosen in (booked, booked & _in_vnd(entries)):
+        debits = exact_sum(entries.amount_vnd[chosen & entries.is_debit])
+        credits_ = exact_sum(entries.amount_vnd[chosen & ~entries.is_debit])
+        if (statement.proof.opening_vnd or 0) + credits_ - debits == statement.proof.closing_vnd:
+            sums = (debits, credits_)
+    return sums
+
+
+def _in_vnd(entries: EntryColumns) -> Bool:
+    return np.fromiter((one == b"VND" for one in entries.currency.to_bytes_list()), np.bool_, len(entries))
+
+
+def _note_strangers(
+    connection: Connection,
+    bank_code: str,
+    file: InboundFile,
+    statement: Statement,
+    strangers: Bool,
+    at: datetime,
+    event: str,
+) -> int:
+    """Booked lines that belong to no payment of this bank: their money goes to suspense."""
+    entries = statement.entries
+    rows = np.flatnonzero(strangers).tolist()
+    sums: dict[str, int] = defaultdict(int)
+    net, count, home = 0, 0, _in_vnd(entries)
+    for row in rows:
+        amount = int(entries.amount_vnd[row])
+        name = entries.reference[row] or entries.bank_reference[row] or f"{statement.statement_id}:{row}"
+        sums[name[:140]] += amount
+        if home[row]:
+            net += -amount if entries.is_debit[row] else amount
+            count += 1
+    kind, why = DiscrepancyKind.UNKNOWN_REFERENCE.value, "A booked line under a reference we never sent."
+    news = [NewDiscrepancy(kind, name, None, amount, why) for name, amount in sorted(sums.items())]
+    bookings.insert_discrepancies(connection, bank_code, file.id, news, at)
+    money_moves.post_unknown_money(connection, bank_code, net, count, at, event)
+    return len(news)

@@ -1,0 +1,190 @@
+"""A status file into the store: each status kept, and joined to what was said before by rank."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+from sqlalchemy import Connection
+
+from paysvc.bank_interface import BankSettings
+from paysvc.core.columns import StatusColumns, no_statuses
+from paysvc.core.messages import BankReturns, ControlTotals, GroupStatus
+from paysvc.domain.bank_returns import REFUSALS, STATUS_RANK, MergedStatus, merge_status
+from paysvc.domain.errors import FileRefused
+from paysvc.domain.instructions import BatchState
+from paysvc.domain.reconciliation import DiscrepancyKind
+from paysvc.store import bank_files, batches, bookings, money_moves, returns, sending
+from paysvc.store.batches import Batch
+from paysvc.store.bookings import CHANGEABLE, Columns, NewDiscrepancy
+from paysvc.store.returns import InboundFile
+from paysvc.store.statements import fitting
+from paysvc.store.taking import MustWait, Taken
+
+#: Reads an earlier file again: its name and digest -> what it says.
+Reread = Callable[[str, bytes], BankReturns]
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Statuses as they will be stored: those named in the file, then those spread from groups."""
+
+    references: list[str] = field(default_factory=list)
+    statuses: list[str] = field(default_factory=list)
+    reason_codes: list[str] = field(default_factory=list)
+    bank_references: list[str] = field(default_factory=list)
+
+
+def take_statuses(
+    connection: Connection, bank: BankSettings, file: InboundFile, said: BankReturns, reread: Reread, at: datetime
+) -> Taken:
+    """One status file (or receipt). A status of a whole file reaches every payment in it that
+    the file does not name itself.
+
+    Raises `MustWait` while a file of ours that it answers is not known, and `FileRefused` when
+    its totals are not those of our file, or its message id was used for something else.
+    """
+    if _says_what_was_said(connection, bank, said, reread):
+        return Taken(is_repetition=True)
+    answered = _answered(connection, bank.code, said)
+    for group in said.groups:
+        _require_agreement(group, answered[group.message_id])
+    for one in answered.values():
+        if one.state not in (BatchState.SENT, BatchState.REFUSED):
+            sending.record_sent(connection, one, at)
+    named = said.statuses if said.statuses is not None else no_statuses()
+    known = _known(connection, bank.code, named, [answered[group.message_id] for group in said.groups])
+    rows = _rows(named, said.groups, answered, known)
+    places = {reference: row for row, reference in enumerate(known["end_to_end_id"])}
+    found = [places.get(reference) for reference in rows.references]
+    if rows.references and not answered and not any(row is not None for row in found):
+        raise MustWait("payments_unknown", "It speaks only of payments that this bank was not told to make.")
+    ids = [None if row is None else known["id"][row] for row in found]
+    returns.insert_statuses(
+        connection, file, rows.references, ids, rows.statuses, rows.reason_codes, rows.bank_references
+    )
+    nothing_differs = np.zeros(len(known["id"]), dtype=np.bool_)
+    event = f"{bank.code}:{file.sha256.hex()}"
+    noted = money_moves.apply(
+        connection, bank.code, file.id, known, _joined(known, rows, found), nothing_differs, nothing_differs, at, event
+    )
+    strangers = sorted({one for one, row in zip(rows.references, found, strict=True) if row is None})
+    _note_strangers(connection, bank.code, file, strangers, at)
+    return Taken(statuses=len(rows.references), unknown_references=len(strangers), discrepancies=noted + len(strangers))
+
+
+def _says_what_was_said(connection: Connection, bank: BankSettings, said: BankReturns, reread: Reread) -> bool:
+    """True when the bank sent this message before in other bytes.
+
+    Raises `FileRefused` when it sent another message under this id.
+    """
+    if not said.bank_message_id:
+        return False
+    before = returns.find_accepted(connection, bank.code, said.kind, said.bank_message_id[:80])
+    if before is None:
+        return False
+    earlier = reread(before.name, before.sha256)
+    if (
+        earlier.groups == said.groups
+        and earlier.answers_message_id == said.answers_message_id
+        and _lines(earlier) == _lines(said)
+    ):
+        return True
+    raise FileRefused("message_changed", "The bank gave another message under this id before.")
+
+
+def _lines(said: BankReturns) -> list[tuple[str, str, str, str]]:
+    one = said.statuses if said.statuses is not None else no_statuses()
+    return sorted(zip(one.reference, one.status, one.reason_code, one.bank_reference, strict=True))
+
+
+def _answered(connection: Connection, bank_code: str, said: BankReturns) -> dict[str, Batch]:
+    """Our batches that the file answers, by MsgId. Raises `MustWait` for one we do not know."""
+    message_ids = {said.answers_message_id, *(group.message_id for group in said.groups)} - {""}
+    answered = {}
+    for message_id in sorted(message_ids):
+        one = batches.find_by_message_id(connection, bank_code, message_id)
+        if one is None or bank_files.find_file(connection, one.id) is None:
+            raise MustWait("message_unknown", "It answers a file that is not known to have been written here.")
+        answered[message_id] = one
+    return answered
+
+
+def _require_agreement(group: GroupStatus, one: Batch) -> None:
+    if group.declared is not None and group.declared != ControlTotals(one.count, one.sum_vnd):
+        raise FileRefused("control_totals_differ", f"Its totals of {one.message_id} are not those of the file we sent.")
+    if group.payment_information_id not in (None, f"{one.message_id}-1"):
+        raise FileRefused("block_unknown", f"It speaks of a payment block that {one.message_id} does not have.")
+
+
+def _known(connection: Connection, bank_code: str, named: StatusColumns, whole: list[Batch]) -> Columns:
+    """Every payment the file speaks of, by name or as part of a whole file, each once."""
+    parts = [bookings.read_by_reference(connection, bank_code, named.reference.to_list())]
+    parts += [bookings.read_by_batch(connection, batch_id) for batch_id in sorted({one.id for one in whole})]
+    if len(parts) == 1:
+        return parts[0]
+    rows: dict[int, tuple[object, ...]] = {}
+    for part in parts:
+        rows.update(zip(part["id"], zip(*part.values(), strict=True), strict=True))
+    columns = zip(*rows.values(), strict=True) if rows else ([] for _ in parts[0])
+    return {name: list(values) for name, values in zip(parts[0], columns, strict=True)}
+
+
+def _rows(named: StatusColumns, groups: tuple[GroupStatus, ...], answered: dict[str, Batch], known: Columns) -> _Rows:
+    rows = _Rows(
+        fitting(named.reference, 140),
+        fitting(named.status, 8),
+        fitting(named.reason_code, 35),
+        fitting(named.bank_reference, 35),
+    )
+    is_named = set(rows.references)
+    for group in groups:
+        if group.status not in STATUS_RANK and group.status not in REFUSALS:
+            continue  # PART, or a code of the bank's own: it says nothing about single payments
+        batch_id = answered[group.message_id].id
+        members = [
+            reference
+            for reference, of_batch in zip(known["end_to_end_id"], known["batch_id"], strict=True)
+            if of_batch == batch_id and reference not in is_named
+        ]
+        rows.references += members
+        rows.statuses += [group.status] * len(members)
+        rows.reason_codes += [group.reason_code[:35]] * len(members)
+        rows.bank_references += [""] * len(members)
+    return rows
+
+
+def _joined(known: Columns, rows: _Rows, found: list[int | None]) -> Columns:
+    """The payments with these statuses merged in; order and repetition make no difference."""
+    after = {**known, **{name: list(known[name]) for name in CHANGEABLE}}
+    best, refused, reasons, references = (
+        after[name] for name in ("best_status", "is_refused", "reason_code", "bank_reference")
+    )
+    merged: dict[tuple[str, bool, str], MergedStatus] = {}
+    for row, status, reason, reference in zip(
+        found, rows.statuses, rows.reason_codes, rows.bank_references, strict=True
+    ):
+        if row is None:
+            continue
+        key = (best[row], bool(refused[row]), status)
+        if key not in merged:
+            merged[key] = merge_status(MergedStatus(key[0], key[1]), status)
+        best[row], refused[row] = merged[key].best, merged[key].refused
+        if status in REFUSALS:
+            reasons[row] = money_moves.first_text(reasons[row], reason)
+        references[row] = money_moves.first_text(references[row], reference)
+    return after
+
+
+def _note_strangers(
+    connection: Connection, bank_code: str, file: InboundFile, references: list[str], at: datetime
+) -> None:
+    news = [
+        NewDiscrepancy(
+            DiscrepancyKind.UNKNOWN_REFERENCE.value, reference, None, 0, "A status under a reference we never sent."
+        )
+        for reference in references
+    ]
+    bookings.insert_discrepancies(connection, bank_code, file.id, news, at)
