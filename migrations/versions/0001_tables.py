@@ -302,6 +302,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_discrepancy')),
     sa.UniqueConstraint('kind', 'bank_code', 'reference', 'inbound_file_id', name=op.f('uq_discrepancy_kind_bank_code_reference_inbound_file_id'))
     )
+    op.create_index(op.f('ix_discrepancy_instruction_id'), 'discrepancy', ['instruction_id'], unique=False)
     op.create_table('enrolment',
     sa.Column('id', ID, autoincrement=False, nullable=False),
     sa.Column('beneficiary_id', ID, nullable=False),
@@ -438,12 +439,13 @@ def upgrade() -> None:
     )
     op.create_table('report',
     sa.Column('id', ID, autoincrement=False, nullable=False),
-    sa.Column('number', sa.String(length=40), nullable=False),
+    sa.Column('number', sa.String(length=60), nullable=False),
     sa.Column('cycle_id', ID, nullable=False),
     sa.Column('as_of', INSTANT, nullable=False),
     sa.Column('amendment', sa.Integer(), nullable=False),
     sa.Column('manifest_sha256', sa.LargeBinary(length=32), nullable=False),
     sa.Column('signing_key_id', sa.String(length=40), nullable=False),
+    sa.Column('includes_bank_files', sa.Boolean(), nullable=False),
     sa.Column('published_at', INSTANT, nullable=False),
     sa.Column('actor', sa.String(length=80), nullable=False),
     sa.ForeignKeyConstraint(['cycle_id'], ['payment_cycle.id'], name=op.f('fk_report_cycle_id')),
@@ -625,6 +627,7 @@ def downgrade() -> None:
     op.drop_index('uq_enrolment_open', table_name='enrolment', sqlite_where=sa.text('valid_to IS NULL'), postgresql_where=sa.text('valid_to IS NULL'))
     op.drop_index(op.f('ix_enrolment_beneficiary_id'), table_name='enrolment')
     op.drop_table('enrolment')
+    op.drop_index(op.f('ix_discrepancy_instruction_id'), table_name='discrepancy')
     op.drop_table('discrepancy')
     op.drop_index('uq_beneficiary_version_open', table_name='beneficiary_version', sqlite_where=sa.text('valid_to IS NULL'), postgresql_where=sa.text('valid_to IS NULL'))
     op.drop_index(op.f('ix_beneficiary_version_unit_code'), table_name='beneficiary_version')
