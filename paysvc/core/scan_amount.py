@@ -17,8 +17,11 @@ _LARGEST_DIGITS = len(str(MAX_PAYMENT_VND))
 #: Exact amounts in a currency with a fraction are kept in units of 10^-5.
 _FRACTION_DIGITS = 5
 
+#: Whole units, currency, and the exact amount (see `amount_of`).
+Amount = tuple[int, str, int]
 
-def amount_of(element: Element | None, what: str, largest: int = MAX_PAYMENT_VND) -> tuple[int, str, int]:
+
+def amount_of(element: Element | None, what: str, largest: int = MAX_PAYMENT_VND) -> Amount:
     """`(whole units, currency, exact)` of an amount element with its `Ccy`.
 
     `exact` is the same amount without its fraction cut off, comparable within one currency:

@@ -7,8 +7,6 @@ its own `Amt` and `CdtDbtInd` (.02 has the amount under `AmtDtls` only).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from paysvc.core.columns import (
@@ -21,10 +19,11 @@ from paysvc.core.columns import (
     no_entries,
 )
 from paysvc.core.messages import Statement
-from paysvc.core.scan_amount import amount_of, count_of
+from paysvc.core.scan_amount import Amount, amount_of, count_of
 from paysvc.core.scan_claims import DIRECTIONS, StatementClaims
 from paysvc.core.scan_xml import (
     MAX_FIELD_LENGTH,
+    NO_REFERENCE,
     Element,
     Sweeper,
     message_name,
@@ -39,10 +38,13 @@ from paysvc.domain.money import MAX_PAYMENT_VND, MAX_TOTAL_VND
 
 STATEMENTS = frozenset({"camt.053.001.02", "camt.053.001.04", "camt.053.001.08"})
 
-#: ISO 20022: what a bank writes where the payer gave no reference.
-_NO_REFERENCE = "NOTPROVIDED"
 
+_BOOKED = int(BOOKED)
+_STATUS = {code: int(status) for code, status in ENTRY_STATUS_CODES.items()}
 _ROWS_A_PIECE = 20_000
+
+#: Details read are left to fall with their entry, unless a batch booking has many.
+_LEFT_IN_ENTRY = 16
 
 #: One row of `EntryColumns`, in the order of its columns.
 _Row = tuple[str, int, str, bool, int, str, str, int, str]
@@ -61,16 +63,14 @@ def read_camt(content: bytes) -> tuple[str, tuple[Statement, ...]]:
 
 
 class _Transaction:
-    """What one `TxDtls` says; `amount` is None where it says none."""
+    """What one `TxDtls` says; an amount is None where it says none."""
 
     __slots__ = ("amount", "bank_reference", "instructed", "is_debit", "reason", "reference")
 
     def __init__(self) -> None:
-        self.reference = ""
-        self.bank_reference = ""
-        self.reason = ""
-        self.amount: tuple[int, str, int] | None = None
-        self.instructed: tuple[int, str, int] | None = None
+        self.reference = self.bank_reference = self.reason = ""
+        self.amount: Amount | None = None
+        self.instructed: Amount | None = None
         self.is_debit: bool | None = None
 
 
@@ -88,7 +88,7 @@ class _CamtReader:
         self._booking_date, self._references = tag("BookgDt"), tag("Refs")
         self._end_to_end_id, self._instruction_id = tag("EndToEndId"), tag("InstrId")
         self._bank_reference, self._amount_details = tag("AcctSvcrRef"), tag("AmtDtls")
-        self._return, self._reason = tag("RtrInf"), tag("Rsn")
+        self._return, self._reason, self._bank_code = tag("RtrInf"), tag("Rsn"), tag("BkTxCd")
         self._message_id = ""
         self._statements: list[Statement] = []
         self._sweep_entries, self._sweep_transactions = Sweeper(), Sweeper()
@@ -133,19 +133,11 @@ class _CamtReader:
             self._require_parents(element, self._details, self._entry, self._statement)
             self._groups.append((details, len(self._pending)))
         found = _Transaction()
-        instruction_id = end_to_end_id = ""
         place = f"entry {self._entry_number + 1}"
         for child in element:
             tag = child.tag
             if tag == self._references:
-                for reference in child:
-                    tag = reference.tag
-                    if tag == self._end_to_end_id:
-                        end_to_end_id = (reference.text or "").strip()
-                    elif tag == self._instruction_id:
-                        instruction_id = (reference.text or "").strip()
-                    elif tag == self._bank_reference:
-                        found.bank_reference = (reference.text or "").strip()
+                self._take_references(child, found)
             elif tag == self._amount:
                 found.amount = amount_of(child, place)
             elif tag == self._direction:
@@ -154,11 +146,24 @@ class _CamtReader:
                 self._take_amount_details(child, found, place)
             elif tag == self._return:
                 found.reason = self._reason_of(child)
-        if not end_to_end_id or end_to_end_id == _NO_REFERENCE:
-            end_to_end_id = "" if instruction_id == _NO_REFERENCE else instruction_id
-        found.reference = end_to_end_id
         self._pending.append(found)
-        self._sweep_transactions.sweep(element)
+        if len(self._pending) > _LEFT_IN_ENTRY:
+            self._sweep_transactions.sweep(element, details)
+
+    def _take_references(self, references: Element, found: _Transaction) -> None:
+        """The EndToEndId, or the InstrId where a bank gives none; and the bank's own."""
+        end_to_end_id = instruction_id = ""
+        for child in references:
+            tag = child.tag
+            if tag == self._end_to_end_id:
+                end_to_end_id = (child.text or "").strip()
+            elif tag == self._bank_reference:
+                found.bank_reference = (child.text or "").strip()
+            elif tag == self._instruction_id:
+                instruction_id = (child.text or "").strip()
+        if not end_to_end_id or end_to_end_id == NO_REFERENCE:
+            end_to_end_id = "" if instruction_id == NO_REFERENCE else instruction_id
+        found.reference = end_to_end_id
 
     def _take_amount_details(self, details: Element, found: _Transaction, place: str) -> None:
         """`AmtDtls/TxAmt` is the transaction's amount where it has none of its own (.02)."""
@@ -181,8 +186,8 @@ class _CamtReader:
         if element.getparent() is not self._container:
             self._require_parents(element, self._statement, qualified(self._name, "BkToCstmrStmt"))
             self._container = element.getparent()
-        self._entry_number += 1
-        place = f"entry {self._entry_number}"
+        self._entry_number = number = self._entry_number + 1
+        place = f"entry {number}"
         amount = direction = status = None
         bank_reference = booking_date = ""
         for child in element:
@@ -193,58 +198,58 @@ class _CamtReader:
                 direction = child
             elif tag == self._status:
                 status = child
-            elif tag == self._bank_reference:
-                bank_reference = (child.text or "").strip()
             elif tag == self._booking_date:
                 booking_date = text_of(child[0])[:10] if len(child) else ""
+            elif tag == self._bank_reference:
+                bank_reference = (child.text or "").strip()
+            elif tag == self._bank_code:
+                # The standard's order: everything wanted stands before it, the details after,
+                # and those were read when they ended.
+                break
         # A batch booking is the sum of many payments, and may be far above any one of them.
         largest = MAX_TOTAL_VND if len(self._pending) > 1 else MAX_PAYMENT_VND
-        booked_amount = amount_of(amount, place, largest)
+        booked = amount_of(amount, place, largest)
         is_debit = self._direction_of(direction, place)
         code = self._status_of(status, place)
-        self._counted[is_debit, bool(code == BOOKED)] += 1
-        for found, (units, currency, _) in self._transactions(booked_amount, is_debit, place):
-            self._rows.append(
-                (
-                    found.reference,
-                    units,
-                    currency,
-                    is_debit if found.is_debit is None else found.is_debit,
-                    code,
-                    found.reason,
-                    found.bank_reference or bank_reference,
-                    self._entry_number,
-                    booking_date,
-                )
-            )
+        self._counted[is_debit, code == _BOOKED] += 1
+        if self._pending:
+            self._complete_details(booked, is_debit, place)
+        for found in self._pending or (_Transaction(),):
+            units, currency, _ = found.amount or booked
+            debits = is_debit if found.is_debit is None else found.is_debit
+            own = found.bank_reference or bank_reference
+            self._rows.append((found.reference, units, currency, debits, code, found.reason, own, number, booking_date))
         if len(self._rows) >= _ROWS_A_PIECE:
             self._close_piece()
         self._open_entry()
-        self._sweep_entries.sweep(element)
+        self._sweep_entries.sweep(element, self._container)
 
-    def _transactions(
-        self, booked: tuple[int, str, int], is_debit: bool, place: str
-    ) -> Iterator[tuple[_Transaction, tuple[int, str, int]]]:
-        """The entry's transactions with their amounts; contradictions become problems."""
-        if not self._pending:
-            yield _Transaction(), booked
-            return
+    def _complete_details(self, booked: Amount, is_debit: bool, place: str) -> None:
+        """Give every transaction an amount, and hold them against the entry."""
         if len(self._pending) == 1:
             only = self._pending[0]
             # A converted amount describes the payment; the account was booked in the entry's own.
             # The same figure in another currency is no conversion, but a contradiction to show.
             if only.amount is None or (only.amount[1] != booked[1] and only.amount[0] != booked[0]):
                 only.amount = booked
+            details = self._groups[0][0]
+            if (
+                only.amount == booked
+                and only.is_debit in (None, is_debit)
+                and details is not None
+                and len(details) == 1
+            ):
+                return
         for found in self._pending:
             found.amount = found.amount or found.instructed
         self._check_details(booked, is_debit, place)
-        for found in self._pending:
-            yield found, found.amount or (0, booked[1], 0)
 
-    def _check_details(self, booked: tuple[int, str, int], is_debit: bool, place: str) -> None:
+    def _check_details(self, booked: Amount, is_debit: bool, place: str) -> None:
         missing = sum(found.amount is None for found in self._pending)
         if missing:
             self._problems.append(f"In {place} {missing} of {len(self._pending)} transactions have no amount.")
+            for found in self._pending:
+                found.amount = found.amount or (0, booked[1], 0)
             return
         if len(self._pending) > 1 and any(found.amount[1] != booked[1] for found in self._pending if found.amount):
             self._problems.append(f"In {place} the transactions are in another currency than the entry.")
@@ -281,11 +286,11 @@ class _CamtReader:
         return is_debit
 
     def _status_of(self, element: Element | None, place: str) -> int:
-        code = text_of(element)
-        if element is not None and len(element):
-            code = text_of(element[0])
-        if code in ENTRY_STATUS_CODES:
-            return int(ENTRY_STATUS_CODES[code])
+        """The booking state: the text of `Sts`, or of the code in it (since .08)."""
+        code = text_of(element[0] if element is not None and len(element) else element)
+        status = _STATUS.get(code)
+        if status is not None:
+            return status
         if not code:
             raise FileRefused("wrong_structure", "An entry has no status.", place=place)
         self._problems.append(f"In {place} the status is none that the standard knows.")

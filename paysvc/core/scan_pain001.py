@@ -6,10 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paysvc.core.columns import SentColumns, TextColumn, concatenate
+from paysvc.core.columns import SentColumns, TextColumn, concatenate, concatenate_text
 from paysvc.core.messages import ControlTotals
 from paysvc.core.scan_amount import amount_of, count_of, total_of
-from paysvc.core.scan_xml import Element, Sweeper, message_name, place_of, qualified, records, refuse_unless, text_of
+from paysvc.core.scan_xml import (
+    NO_REFERENCE,
+    Element,
+    Sweeper,
+    message_name,
+    place_of,
+    qualified,
+    records,
+    refuse_unless,
+    text_of,
+)
 from paysvc.domain.errors import FileRefused
 from paysvc.domain.money import MAX_TOTAL_VND
 
@@ -22,13 +32,18 @@ _ROWS_A_PIECE = 20_000
 
 @dataclass(frozen=True, slots=True)
 class SentFile:
-    """One payment order. `created_at` is the file's own text; `accounts` are the payers' numbers."""
+    """One payment order, its payments in file order.
+
+    `created_at` is the file's own text; `accounts` are the payers' account numbers (empty
+    when the file names none); `instruction_id` is each payment's InstrId, or empty.
+    """
 
     message_id: str
     created_at: str
     totals: ControlTotals
     payments: SentColumns
     accounts: frozenset[str]
+    instruction_id: TextColumn
 
 
 def read_pain001(content: bytes) -> SentFile:
@@ -54,10 +69,12 @@ class _OrderReader:
         self._group_header, self._block, self._payment = tag("GrpHdr"), tag("PmtInf"), tag("CdtTrfTxInf")
         self._payment_id, self._amount = tag("PmtId"), tag("Amt")
         self._end_to_end_id, self._instructed = tag("EndToEndId"), tag("InstdAmt")
+        self._instruction_id = tag("InstrId")
         self._message_id = self._created_at = ""
         self._declared: tuple[int | None, int | None] = (None, None)
         self._accounts: set[str] = set()
-        self._rows: list[tuple[str, int, str]] = []
+        self._rows: list[tuple[str, int, str, str]] = []
+        self._instruction_ids: list[TextColumn] = []
         self._pieces: list[SentColumns] = []
         self._block_count = self._block_sum = self._count = self._sum = 0
         self._sweeper = Sweeper()
@@ -78,7 +95,8 @@ class _OrderReader:
             created_at=self._created_at,
             totals=ControlTotals(self._count, self._sum),
             payments=concatenate(self._pieces),
-            accounts=frozenset(self._accounts),
+            accounts=frozenset(filter(None, self._accounts)),
+            instruction_id=concatenate_text(self._instruction_ids),
         )
 
     def _take_group_header(self, header: Element) -> None:
@@ -88,18 +106,25 @@ class _OrderReader:
 
     def _take_payment(self, element: Element) -> None:
         place = f"payment {self._count + 1}"
-        reference, amount = "", None
+        reference = instruction_id = ""
+        amount = None
         for child in element:
             tag = child.tag
             if tag == self._payment_id:
-                reference = text_of(child.find(self._end_to_end_id))
+                for one in child:
+                    if one.tag == self._end_to_end_id:
+                        reference = text_of(one)
+                    elif one.tag == self._instruction_id:
+                        instruction_id = text_of(one)
             elif tag == self._amount:
-                amount = child.find(self._instructed)
-        if not reference or len(reference) > _LONGEST_ID:
-            message = "A payment has no EndToEndId, or one that is too long."
+                amount = next(child.iterchildren(self._instructed), None)
+        if reference == NO_REFERENCE:
+            reference = instruction_id
+        if not reference or len(reference) > _LONGEST_ID or len(instruction_id) > _LONGEST_ID:
+            message = "A payment has no EndToEndId, or an id that is too long."
             raise FileRefused("reference_missing", message, place=place_of(element, place))
         units, currency, _ = amount_of(amount, place)
-        self._rows.append((reference, units, currency))
+        self._rows.append((reference, units, currency, instruction_id))
         self._block_count += 1
         self._block_sum += units
         self._count += 1
@@ -108,7 +133,7 @@ class _OrderReader:
             raise FileRefused("amount_too_large", "The order's sum is beyond every ledger.", place=place)
         if len(self._rows) >= _ROWS_A_PIECE:
             self._close_piece(element.getparent())
-        self._sweeper.sweep(element)
+        self._sweeper.sweep(element, element.getparent())
 
     def _take_block(self, element: Element) -> None:
         self._close_piece(element)
@@ -126,7 +151,8 @@ class _OrderReader:
         rows, self._rows = self._rows, []
         if not rows or block is None:
             return
-        references, amounts, currencies = zip(*rows, strict=True)
+        references, amounts, currencies, instruction_ids = zip(*rows, strict=True)
+        self._instruction_ids.append(TextColumn.of(instruction_ids))
         self._pieces.append(
             SentColumns(
                 end_to_end_id=TextColumn.of(references),

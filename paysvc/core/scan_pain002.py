@@ -15,6 +15,7 @@ from paysvc.core.messages import BankReturns, ControlTotals, GroupStatus
 from paysvc.core.scan_amount import count_of, total_of
 from paysvc.core.scan_xml import (
     MAX_FIELD_LENGTH,
+    NO_REFERENCE,
     Element,
     Sweeper,
     message_name,
@@ -28,7 +29,6 @@ from paysvc.domain.errors import FileRefused
 
 STATUS_REPORTS = frozenset({"pain.002.001.03", "pain.002.001.10"})
 
-_NO_REFERENCE = "NOTPROVIDED"
 _ROWS_A_PIECE = 20_000
 
 #: reference, status, reason code, bank reference
@@ -128,8 +128,8 @@ class _StatusReader:
                 reason = reason or self._reason_of(child)
             elif tag == self._bank_reference:
                 bank_reference = text_of(child)
-        reference = instruction_id if end_to_end_id in ("", _NO_REFERENCE) else end_to_end_id
-        row = ("" if reference == _NO_REFERENCE else reference, status, reason, bank_reference)
+        reference = instruction_id if end_to_end_id in ("", NO_REFERENCE) else end_to_end_id
+        row = ("" if reference == NO_REFERENCE else reference, status, reason, bank_reference)
         if max(map(len, row)) > MAX_FIELD_LENGTH:
             place = place_of(element, f"transaction {sum(self._in_file.values()) + 1}")
             raise FileRefused("field_too_long", "A field is longer than any bank's.", place=place)
@@ -138,7 +138,7 @@ class _StatusReader:
         self._in_file[status] += 1
         if len(self._rows) >= _ROWS_A_PIECE:
             self._close_piece()
-        self._sweeper.sweep(element)
+        self._sweeper.sweep(element, element.getparent())
 
     def _reason_of(self, information: Element) -> str:
         reason = information.find(self._reason)

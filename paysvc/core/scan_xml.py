@@ -29,6 +29,9 @@ MAX_RECORD_BYTES = 1 << 24
 #: No field that is kept is longer than Max140Text; banks that overrun it stay far below this.
 MAX_FIELD_LENGTH = 2_000
 
+#: ISO 20022: what stands for the EndToEndId where the payer gave none.
+NO_REFERENCE = "NOTPROVIDED"
+
 _CHUNK = 1 << 16
 _MESSAGE_NAME = re.compile(r"[a-z]{4}\.[0-9]{3}\.[0-9]{3}\.[0-9]{2}")
 _COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf\x27\x1c")
@@ -80,7 +83,7 @@ def records(content: bytes, name: str, ends: tuple[str, ...]) -> Iterator[Elemen
     the reader drops it when it is done with it (`drop_previous`). Raises `FileRefused` as
     `message_name` does, wherever in the file the fault lies.
     """
-    yield from _elements(content, event="end", tags=tuple(qualified(name, end) for end in ends))
+    return _elements(content, event="end", tags=tuple(qualified(name, end) for end in ends))
 
 
 def qualified(name: str, local: str) -> str:
@@ -101,21 +104,19 @@ def place_of(element: Element, what: str) -> str:
 class Sweeper:
     """Forgets records that were read, one step behind the parser.
 
-    The element that just ended is still the parser's last node and must stay; the one
-    before it of the same parent goes, with the white space behind it.
+    The element that just ended is still the parser's last node and has to stay; the one
+    before it under the same parent goes, with the white space behind it.
     """
 
     def __init__(self) -> None:
+        self._parent: Element | None = None
         self._previous: Element | None = None
 
-    def sweep(self, done: Element) -> None:
-        """Empty `done` and take the element swept before out of the tree."""
-        done.clear()
-        previous, self._previous = self._previous, done
-        if previous is not None:
-            parent = previous.getparent()
-            if parent is not None and parent is done.getparent():
-                parent.remove(previous)
+    def sweep(self, done: Element, parent: Element | None) -> None:
+        """Take the element swept before out of `parent`, which is also the parent of `done`."""
+        if self._previous is not None and parent is not None and self._parent is parent:
+            parent.remove(self._previous)
+        self._previous, self._parent = done, parent
 
 
 def _refuse_what_is_no_text(content: bytes) -> None:
