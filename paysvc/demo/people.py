@@ -26,7 +26,7 @@ BANKS: tuple[tuple[str, int], ...] = (("970405", 560), ("970436", 170), ("970418
 #: Programme, its categories with ages, and its share of the people in per mille.
 PROGRAMMES: tuple[tuple[str, int, tuple[str, ...], tuple[int, int]], ...] = (
     ("HTXH", 360, ("HTXH-75",), (75, 97)),
-    ("BTXH", 340, ("KT-NANG", "KT-DBN", "NCT-80", "DON-THAN"), (20, 74)),
+    ("BTXH", 340, ("KT-NANG", "KT-DBN", "NCT-60", "DON-THAN"), (20, 74)),
     ("NCC", 300, ("NCC-LS1", "NCC-TB"), (60, 95)),
 )
 

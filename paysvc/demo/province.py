@@ -207,7 +207,7 @@ def _write_accounts(
 
 def _account_row(number: str, holder: str, bank: int, serial: int, status: str) -> Sequence[str]:
     account = f"{BANKS[bank][0][3:]}{serial:010d}"
-    registered = f"{1 + serial % 28:02d}/{1 + serial % 12:02d}/2026" if serial % 3 else ""
+    registered = f"{1 + serial % 28:02d}/{1 + serial % 10:02d}/2026" if serial % 3 else ""
     return (number, holder, BANKS[bank][0], account, status, "VND", registered)
 
 

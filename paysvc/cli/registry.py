@@ -1,0 +1,89 @@
+"""Commands about people and their accounts: import lists, match, see what needs a decision."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from paysvc.cli.office import Office, examples, output_option, pass_office
+from paysvc.cli.output import messages, progress_bar, show_one, show_rows
+from paysvc.domain.registry import ImportKind
+from paysvc.services.import_registry import import_registry as import_file
+from paysvc.services.match_accounts import match_accounts as match_all
+
+#: How many problems are shown; the error file has them all.
+_SHOWN = 20
+
+
+@click.command(
+    "import-registry",
+    epilog=examples(
+        "paysvc import-registry beneficiaries danh-sach.xlsx",
+        "paysvc import-registry accounts agribank.csv --bank 970405 --errors agribank.loi.csv",
+        "paysvc import-registry beneficiaries danh-sach.csv --apply-safe-repairs",
+    ),
+)
+@click.argument("kind", type=click.Choice([kind.value for kind in ImportKind]))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--bank", "bank_code", default="", help="Who made an account list; part of the file's identity.")
+@click.option("--errors", type=click.Path(path_type=Path), help="The error file.  [default: NAME.loi.EXT]")
+@click.option("--apply-safe-repairs", is_flag=True, help="Put lost leading zeros back where sex and birth year agree.")
+@pass_office
+@output_option
+@click.pass_context
+def import_registry(
+    context: click.Context,
+    office: Office,
+    kind: str,
+    file: Path,
+    bank_code: str,
+    errors: Path | None,
+    apply_safe_repairs: bool,
+    output: str,
+) -> None:
+    """Import a list. Good rows are kept; bad rows come back in an error file, with reasons.
+
+    Importing the same rows again changes nothing. Exits with 3 when rows were refused.
+    """
+    with office.signed_in() as (wiring, actor), progress_bar(f"Import {file.name}") as progress:
+        result = import_file(
+            wiring.database,
+            wiring.sealer,
+            wiring.vault,
+            wiring.clock,
+            actor,
+            ImportKind(kind),
+            file.name,
+            file.read_bytes(),
+            bank_code=bank_code,
+            apply_safe_repairs=apply_safe_repairs,
+            progress=progress,
+        )
+    figures = {
+        name: getattr(result, name)
+        for name in ("rows", "added", "changed", "unchanged", "refused", "warned", "repaired", "repeated")
+    }
+    show_one({"file": file.name, **figures}, output)
+    if result.problems:
+        target = errors or file.with_name(f"{file.stem}.loi{file.suffix}")
+        target.write_bytes(result.error_file())
+        counted = Counter((problem.code, problem.message) for problem in result.problems)
+        for (code, message), count in counted.most_common(_SHOWN):
+            messages.print(f"  {code}  {count:>6}  {message}", markup=False)
+        messages.print(f"Error file (original columns, then ma_loi, mo_ta, goi_y): {target}", markup=False)
+    if result.refused:
+        context.exit(3)
+
+
+@click.command("match-accounts", epilog=examples("paysvc match-accounts", "paysvc match-accounts -o json"))
+@pass_office
+@output_option
+def match_accounts(office: Office, output: str) -> None:
+    """Give every beneficiary one outcome with its evidence. A second run changes nothing."""
+    with office.signed_in() as (wiring, actor), progress_bar("Match accounts") as progress:
+        result = match_all(wiring.database, wiring.sealer, wiring.clock, actor, progress=progress)
+    rows = [{"outcome": outcome.value, "people": count} for outcome, count in result.outcomes.items()]
+    show_rows(rows, output)
+    messages.print(f"{result.opened} new, {result.unchanged} unchanged, {result.closed} replaced.", markup=False)
