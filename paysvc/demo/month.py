@@ -104,9 +104,8 @@ def read_rules() -> str:
     """The example rules: of the installed package, or of the checkout's documentation."""
     here = Path(__file__).parent
     installed = here / "rules.toml"
-    return (installed if installed.exists() else here.parents[1] / "docs/examples/nghe-an-rules.toml").read_text(
-        "utf-8"
-    )
+    path = installed if installed.exists() else here.parents[1] / "docs/examples/nghe-an-rules.toml"
+    return path.read_text(encoding="utf-8")
 
 
 def _settle_in(home: Path, database_url: str | None, banks: Sequence[MockBank]) -> Settings:
