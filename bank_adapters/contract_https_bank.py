@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+_OFTEN = {"poll_interval": 0.02}  # seconds
 _TOKEN = "not-a-secret"  # noqa: S105  # of a server that nobody else can reach
 
 
@@ -71,7 +72,7 @@ def loopback_https_bank() -> Iterator[LoopbackHttpsBank]:
     """A fresh bank, listening until the context ends."""
     with tempfile.TemporaryDirectory(prefix="paysvc-bank-") as folder:
         bank = LoopbackHttpsBank(Path(folder))
-        thread = threading.Thread(target=bank.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread = threading.Thread(target=bank.server.serve_forever, kwargs=_OFTEN, daemon=True)
         thread.start()
         try:
             yield bank

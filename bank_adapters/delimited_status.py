@@ -25,9 +25,9 @@ def read_status(content: bytes) -> BankReturns:
     details = [line.split("|") for line in lines[1:-1]]
     statuses, sum_vnd = _details(details)
     if len(details) != count:
-        _refuse("totals_differ", f"The trailer counts {count} lines, the file has {len(details)}.", len(lines))
+        _refuse("control_totals_lie", f"The trailer counts {count} lines, the file has {len(details)}.", len(lines))
     if sum_vnd != total_vnd:
-        _refuse("totals_differ", "The trailer's sum is not the sum of the lines.", len(lines))
+        _refuse("control_totals_lie", "The trailer's sum is not the sum of the lines.", len(lines))
     bank_message_id, answers, group_status, reason = header
     return BankReturns(
         kind="status",

@@ -6,7 +6,8 @@ thousand records are one array, and a field of all of them is one operation.
 
 from __future__ import annotations
 
-from typing import NoReturn
+from collections.abc import Mapping
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
@@ -95,16 +96,25 @@ class RecordReader:
         return block
 
 
-def open_records(content: bytes, formats: dict[bytes, str]) -> tuple[str, RecordReader, RecordReader, RecordReader]:
-    """Which of `formats` (name as in the header -> what the caller calls it), and header, details, trailer.
+class Records(NamedTuple):
+    """A file taken apart; `name` is the format named in its header."""
+
+    name: bytes
+    header: RecordReader
+    details: RecordReader
+    trailer: RecordReader
+
+
+def open_records(content: bytes, formats: Mapping[bytes, bytes]) -> Records:
+    """Which of `formats` (name as in the header -> letter of its details), and header, details, trailer.
 
     Raises `FileRefused` unless all records are whole, plain ASCII, and in the order H, details, T.
     """
     if not content.strip():
         raise FileRefused("file_empty", "The file is empty.")
-    kind = formats.get(content[1:9]) if content[:1] == b"H" else None
-    if kind is None:
-        versions = {name[:7] for name in formats}
+    name = content[1:9] if content[:1] == b"H" else b""
+    if name not in formats:
+        versions = {known[:7] for known in formats}
         code = "wrong_version" if content[:1] == b"H" and content[1:8] in versions else "wrong_message"
         raise FileRefused(code, "The file does not begin with a header of this dialect.", place="line 1")
     if len(content) % _WITH_LINE_END:
@@ -122,4 +132,6 @@ def open_records(content: bytes, formats: dict[bytes, str]) -> tuple[str, Record
         whole.refuse("file_truncated", "The last record is not the trailer.", len(matrix) - 1)
     header, trailer = RecordReader(matrix[:1], 1), RecordReader(matrix[-1:], len(matrix))
     header.text(8)
-    return kind, header, RecordReader(matrix[1:-1], 2), trailer
+    details = RecordReader(matrix[1:-1], 2)
+    details.require(matrix[1:-1, 0] == formats[name][0], "A record between header and trailer is of another kind.")
+    return Records(name, header, details, trailer)

@@ -17,13 +17,14 @@ from paysvc.domain.money import VND
 _PAID, _NOT_COLLECTED = b"PAID", b"NOCO"
 #: The counter's words in ISO 20022: cash picked up by the payee; refused.
 _STATUS = {_PAID: b"CPUC", _NOT_COLLECTED: b"RJCT"}
-_FORMATS = {b"PAYRSLT1": "result", b"PAYSTMT1": "statement"}
+_RESULT, _STATEMENT = b"PAYRSLT1", b"PAYSTMT1"
+_FORMATS = {_RESULT: b"D", _STATEMENT: b"L"}
 
 
 def read_cash_returns(content: bytes) -> BankReturns:
     """A result list (kind "status") or a statement, whole and with totals that hold; else `FileRefused`."""
-    kind, header, details, trailer = open_records(content, _FORMATS)
-    if kind == "result":
+    name, header, details, trailer = open_records(content, _FORMATS)
+    if name == _RESULT:
         return _result(header, details, trailer)
     statement = _statement(header, details, trailer)
     return BankReturns(kind="statement", bank_message_id=statement.statement_id, statements=(statement,))
@@ -106,7 +107,7 @@ def _entries(lines: RecordReader) -> EntryColumns:
     marks = lines.text(1).to_bytes_list()
     lines.require(_each(mark in (b"D", b"C") for mark in marks), "A line is neither debit (D) nor credit (C).")
     amounts = lines.number(15)
-    references, reasons = _references(lines, 35, least=0), _references(lines, 4, least=0)
+    references, reasons = _own_references(lines, 35), _references(lines, 4, least=0)
     bank_references, days = lines.text(20), lines.text(8)
     lines.filler()
     iso = {day: _iso(day) for day in set(days.to_bytes_list())}
@@ -126,10 +127,10 @@ def _entries(lines: RecordReader) -> EntryColumns:
 
 def _check_totals(trailer: RecordReader, count: int, sums: list[tuple[int, int]]) -> None:
     if int(trailer.number(9)[0]) != count:
-        trailer.refuse("totals_differ", "The trailer's count is not the number of lines.")
+        trailer.refuse("control_totals_lie", "The trailer's count is not the number of lines.")
     for width, found in sums:
         if int(trailer.number(width)[0]) != found:
-            trailer.refuse("totals_differ", "The trailer's sum is not the sum of the lines.")
+            trailer.refuse("control_totals_lie", "The trailer's sum is not the sum of the lines.")
     trailer.filler()
 
 
@@ -146,6 +147,12 @@ def _references(reader: RecordReader, width: int, least: int) -> TextColumn:
     fits[rows_outside(values, PRINTABLE, least, width)] = False
     reader.require(fits, "A reference or a reason is missing or holds a space.")
     return values
+
+
+def _own_references(lines: RecordReader, width: int) -> TextColumn:
+    """The references of a statement, where strangers' payments stand as well; none is the empty text."""
+    values = lines.text(width).to_bytes_list()
+    return TextColumn.of_bytes([b"" if value == b"NOTPROVIDED" else value for value in values])
 
 
 def _day(header: RecordReader) -> date:

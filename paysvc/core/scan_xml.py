@@ -62,7 +62,7 @@ def message_name(content: bytes) -> str:
                 next_step="Ask the bank for the file without a DOCTYPE.",
                 place="line 1",
             )
-        return _name_of(etree.QName(root))
+        return _name_of(str(root.tag))
     raise FileRefused("xml_not_well_formed", "The file holds no XML element.", place="byte 0")
 
 
@@ -186,10 +186,11 @@ def _refusal(content: bytes, failure: etree.XMLSyntaxError) -> FileRefused:
     )
 
 
-def _name_of(root: etree.QName) -> str:
-    namespace = root.namespace or ""
-    name = namespace.removeprefix(ISO_20022)
-    if root.localname != "Document" or name == namespace or not _MESSAGE_NAME.fullmatch(name):
+def _name_of(tag: str) -> str:
+    # Taken apart here, because lxml's QName raises ValueError for a namespace with a brace in it.
+    namespace, _, local = tag.rpartition("}")
+    name = namespace.removeprefix("{" + ISO_20022)
+    if local != "Document" or name == namespace or not _MESSAGE_NAME.fullmatch(name):
         raise FileRefused(
             "wrong_message",
             "The file is XML, but no ISO 20022 message (its root is not a Document of that standard).",
