@@ -14,7 +14,7 @@ from paysvc.store.engine import Database
 
 VERB = "deposit-fund"
 
-_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ./_-]{0,79}")
+_REFERENCE = re.compile(r"\w[\w ./-]{0,79}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,8 @@ def insert_instructions(connection: Connection, cycle_id: int, columns: Mapping[
     count = len(columns["entitlement_id"])
     if count:
         fixed = {"cycle_id": Same(cycle_id), "state": Same(InstructionState.PLANNED.value)}
-        insert_columns(connection, instruction, {"id": next_ids(connection, "instruction", count), **columns, **fixed})
+        ids = next_ids(connection, "instruction", count)
+        insert_columns(connection, instruction, {"id": ids, **columns, **fixed}, staged=True)
 
 
 def hold_line(connection: Connection, cycle_id: int, end_to_end_id: str, reason: str, at: datetime) -> int:
