@@ -33,7 +33,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="with the end-to-end id decides every payment's fate")
     parser.add_argument("--date", type=date.fromisoformat, default=date(2026, 12, 1), help="first day of the account")
     parser.add_argument("--opening-vnd", type=int, default=1_000_000_000_000, help="what the account holds before it")
-    parser.add_argument("--account", default="3713010000001", help="the account from which is paid")
+    parser.add_argument("--account", default="3713010001", help="the account from which is paid")
     parser.add_argument("--bin", default="970405", help="by which the bank is known")
     parser.add_argument("--user", default="payer", help="who may use the SFTP door")
     parser.add_argument("--password", help="of the SFTP door (default: made up and kept in the home)")
@@ -69,13 +69,11 @@ async def _serve(bank: Bank, options: argparse.Namespace) -> None:
     async with AsyncExitStack() as doors:
         told = await _open_doors(bank, options, doors)
         server = control.open_door(bank, options.control_port, lambda: _call(loop, stopping))
-        doors.callback(server.server_close)
+        doors.push_async_callback(asyncio.to_thread, server.stop)
         told |= {"control_url": f"http://127.0.0.1:{server.port}", "account": bank.account, "pid": os.getpid()}
         sys.stdout.write(json.dumps({"profile": options.profile, **told}) + "\n")
         sys.stdout.flush()
         await stopping.wait()
-        # Not in the loop's own thread: a shutdown waits for the thread that serves.
-        await asyncio.to_thread(server.shutdown)
 
 
 def _call(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
@@ -108,7 +106,7 @@ async def _open_doors(bank: Bank, options: argparse.Namespace, doors: AsyncExitS
     authority, certificate = certificates(home)
     counter = door_https.Counter(home, bank.premises, bank.misbehaviour, token)
     server = door_https.open_door(counter, options.port, certificate)
-    doors.callback(server.server_close)
+    doors.push_async_callback(asyncio.to_thread, server.stop)
     return {"port": server.port, "ca_file": str(authority.resolve()), "user": options.user, "token": token}
 
 

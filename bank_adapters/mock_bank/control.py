@@ -19,7 +19,7 @@ class _Visit(Handler):
     bank: Bank
     stop: Callable[[], None]
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802  (the parent's way of dispatch)
         if self.path == "/control/payments.csv":
             self.answer(200, self.bank.payments_csv().encode(), "text/csv; charset=utf-8")
             return
@@ -32,7 +32,7 @@ class _Visit(Handler):
         else:
             self.answer_json(404, {"error": f"no such control: {self.path}"})
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802  (the parent's way of dispatch)
         length = self.body_length(_LARGEST)
         if length is None:
             return

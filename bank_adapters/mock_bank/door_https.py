@@ -93,7 +93,7 @@ class _Visit(Handler):
 
     counter: Counter
 
-    def do_PUT(self) -> None:
+    def do_PUT(self) -> None:  # noqa: N802  (the parent's way of dispatch)
         length = self.body_length(LARGEST)
         if length is None:
             return
@@ -119,7 +119,7 @@ class _Visit(Handler):
                 return
             self.answer_json(status, body)
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802  (the parent's way of dispatch)
         folder, name = self._enter()
         if folder == "files" and is_name(name):
             state = self.counter.state(name)

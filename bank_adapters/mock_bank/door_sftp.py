@@ -80,10 +80,23 @@ class _Folder(asyncssh.SFTPServer):
         _require(_in_inbox(path, ending=".part"), "only an unfinished upload can be removed")
         super().remove(path)
 
-    def _refuse(self, *_: object) -> None:
-        _require(False, "not allowed here")
+    def setstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
+        raise _forbidden()
 
-    setstat = lsetstat = mkdir = rmdir = symlink = link = _refuse
+    def lsetstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
+        raise _forbidden()
+
+    def mkdir(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
+        raise _forbidden()
+
+    def rmdir(self, path: bytes) -> None:
+        raise _forbidden()
+
+    def symlink(self, oldpath: bytes, newpath: bytes) -> None:
+        raise _forbidden()
+
+    def link(self, oldpath: bytes, newpath: bytes) -> None:
+        raise _forbidden()
 
     async def _dawdle(self) -> None:
         await asyncio.sleep(timedelta(milliseconds=self._settings.value("slow_ms")).total_seconds())
@@ -92,6 +105,10 @@ class _Folder(asyncssh.SFTPServer):
 def _in_inbox(path: bytes, ending: str = "") -> bool:
     folder, name = posixpath.split(posixpath.normpath(posixpath.join("/", os.fsdecode(path))))
     return folder == "/inbox" and is_name(name) and name.endswith(ending)
+
+
+def _forbidden() -> asyncssh.SFTPPermissionDenied:
+    return asyncssh.SFTPPermissionDenied("payers add to the inbox and read; nothing else")
 
 
 def _require(is_allowed: bool, message: str) -> None:

@@ -6,11 +6,16 @@ import json
 import socket
 import ssl
 import threading
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 #: Seconds after which a silent connection is given up.
 PATIENCE = 60
+
+
+#: How soon a stop is noticed.
+_POLL = timedelta(milliseconds=50)
 
 
 class Server(ThreadingHTTPServer):
@@ -35,8 +40,13 @@ class Server(ThreadingHTTPServer):
         """A visitor who breaks off is his own affair."""
 
     def start(self) -> Server:
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(_POLL.total_seconds(),), daemon=True).start()
         return self
+
+    def stop(self) -> None:
+        """Take no more visitors; not to be called from the thread that serves."""
+        self.shutdown()
+        self.server_close()
 
     @property
     def port(self) -> int:
