@@ -103,8 +103,9 @@ def _plain_value(value: Any) -> Any:
 def show_error(error: PaysvcError) -> None:
     """Code, one sentence, its place, and what to do next."""
     place = f"{error.place}: " if error.place else ""
-    messages.print(f"[bold red]Error[/] {error.code}: {place}", end="", soft_wrap=True)
-    messages.print(error.message, markup=False, soft_wrap=True)
+    messages.print(f"[bold red]Error[/] {error.code}: ", end="", soft_wrap=True)
+    # A place holds file names, which must not be read as markup.
+    messages.print(f"{place}{error.message}", markup=False, soft_wrap=True)
     if error.next_step:
         messages.print("  Next: ", end="")
         messages.print(error.next_step, markup=False, soft_wrap=True)
