@@ -119,7 +119,9 @@ def read_columns(connection: Connection, statement: Select[Any] | Executable) ->
 
 def existing_keys(connection: Connection, table: Table, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     """All rows of the named columns, as tuples, streamed."""
-    result = connection.execution_options(yield_per=50_000).execute(select(*(table.c[name] for name in names)))
+    # On the statement: an option set on the connection would stay there for whatever comes next.
+    statement = select(*(table.c[name] for name in names)).execution_options(yield_per=50_000)
+    result = connection.execute(statement)
     for part in result.partitions():
         yield from (tuple(row) for row in part)
 

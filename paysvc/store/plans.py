@@ -139,7 +139,7 @@ def _content(connection: Connection, cycle_id: int) -> Iterator[list[ContentRow]
         # Bytewise on both databases: a locale would order letters and digits differently.
         .order_by(_bytewise(connection, instruction.c.end_to_end_id))
     )
-    for part in connection.execution_options(yield_per=_PART).execute(statement).partitions():
+    for part in connection.execute(statement.execution_options(yield_per=_PART)).partitions():
         yield [
             (
                 row[0],
