@@ -3,12 +3,20 @@ figures of the second road. Amounts are whole đồng; no record holds personal 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from paysvc.domain.report_figures import Figure
 from paysvc.domain.report_lines import csv_bytes
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def _path(way: str, bank: str, sha256: str, name: str) -> str:
+    """Under the published folder. Names come from outside, so only plain characters are kept."""
+    return f"bank-files/{way}/{_UNSAFE.sub('_', bank)}-{sha256[:12]}-{_UNSAFE.sub('_', name)[-80:]}"
 
 
 class SentFile(NamedTuple):
@@ -27,7 +35,7 @@ class SentFile(NamedTuple):
     @property
     def path(self) -> str:
         """Where its bytes lie in the published folder."""
-        return f"bank-files/sent/{self.bank}-{self.sha256[:12]}-{self.name[-80:]}"
+        return _path("sent", self.bank, self.sha256, self.name)
 
 
 class ReceivedFile(NamedTuple):
@@ -45,7 +53,7 @@ class ReceivedFile(NamedTuple):
     @property
     def path(self) -> str:
         """Where its bytes lie in the published folder."""
-        return f"bank-files/received/{self.bank}-{self.sha256[:12]}-{self.name[-80:]}"
+        return _path("received", self.bank, self.sha256, self.name)
 
 
 class StatementFigures(NamedTuple):

@@ -7,6 +7,7 @@ pain.001, pain.002 and camt.053 bytes, and for the post office a tiny dialect of
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -15,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, update
 
 from paysvc.bank_interface import (
     BankFile,
@@ -28,18 +29,20 @@ from paysvc.bank_interface import (
     SendState,
 )
 from paysvc.bank_registry import Bank, BankRegistry
+from paysvc.clock import FixedClock
 from paysvc.core.columns import ENTRY_STATUS_CODES, EntryColumns, PaymentColumns, StatusColumns, TextColumn
 from paysvc.core.emit_pain001 import write_pain001
-from paysvc.core.messages import BankReturns, ControlTotals, Debtor, PaymentBatch, Statement, StatementProof
+from paysvc.core.messages import BankReturns, Debtor, PaymentBatch, Statement, StatementProof
 from paysvc.core.scan_camt import read_camt
 from paysvc.core.scan_pain002 import read_pain002
 from paysvc.core.scan_xml import message_name
 from paysvc.domain.officers import Officer, Role
-from paysvc.sealing import Sealer
+from paysvc.sealing import Sealer, open_or_create_sealer
+from paysvc.services.publish_report import publish_report
 from paysvc.signing import Signer, open_or_create_signer
 from paysvc.store import audit_trail, ledger, tables
 from paysvc.store.bulk import Same, insert_columns, next_ids
-from paysvc.store.engine import Database
+from paysvc.store.engine import Database, open_database
 from paysvc.store.vault import Vault
 
 CREATED = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
@@ -362,8 +365,11 @@ class PaidCycle:
         found = dict(zip(with_account, rows, strict=True))
         return [found.get(one) for one in planned]
 
-    def send(self, outcome: str | None = "sent", at: datetime = SENT, only: Sequence[str] = ()) -> None:
-        """The files of all banks (or of `only` some) are written and handed over."""
+    def send(
+        self, outcome: str | None = "sent", at: datetime = SENT, only: Sequence[str] = (), asked_more: int = 0
+    ) -> None:
+        """The files of all banks (or of `only` some) are written and handed over; a faulty
+        program asks for so many đồng more than was approved."""
         adapters = registry()
         with self.database.write() as connection:
             by_bank: dict[str, list[int]] = {}
@@ -373,9 +379,9 @@ class PaidCycle:
             for batch_id, bank in enumerate(sorted(by_bank), 1):
                 if only and bank not in only:
                     continue
-                self._send_one(connection, adapters.get(bank), batch_id, by_bank[bank], outcome, at)
+                self._send_one(connection, adapters.get(bank), batch_id, by_bank[bank], outcome, at, asked_more)
 
-    def _send_one(self, connection, bank: Bank, batch_id: int, places: list[int], outcome, at) -> None:  # type: ignore[no-untyped-def]
+    def _send_one(self, connection, bank: Bank, batch_id: int, places: list[int], outcome, at, asked_more: int) -> None:  # type: ignore[no-untyped-def]
         code = bank.settings.code
         message_id = f"M20261105{batch_id:016d}"
         self.message_ids[code] = message_id
@@ -383,7 +389,7 @@ class PaidCycle:
         count = len(places)
         payments = PaymentColumns(
             end_to_end_id=TextColumn.of([self.ids[place] for place in places]),
-            amount_vnd=amounts,
+            amount_vnd=amounts + asked_more,
             creditor_bin=TextColumn.repeat("970405", count),
             creditor_account=TextColumn.of([f"{100000 + place}" for place in places]),
             creditor_name=TextColumn.repeat("NGUYEN THI HOA", count),
@@ -416,8 +422,14 @@ class PaidCycle:
                 )
             )
 
-    def books(self, bank: str, at: datetime, entries: Sequence[Booked]) -> bytes:
-        """A statement of the bank arrives and is believed; returns its digest."""
+    def booked(self, line: int, is_debit: bool = True) -> Booked:
+        return Booked(line, is_debit=is_debit)
+
+    def books(
+        self, bank: str, at: datetime, entries: Sequence[Booked], store_only: int | None = None, store_amount: int = 0
+    ) -> None:
+        """A statement of the bank arrives and is believed. A faulty store keeps `store_only` so
+        many of its lines, or writes `store_amount` where the bank wrote another."""
         account = BANKS[bank][2]
         number = self.numbers[bank] = self.numbers.get(bank, 0) + 1
         opening = self.closings.get(bank, 10**12)
@@ -437,6 +449,11 @@ class PaidCycle:
             content = (f"H|{name}|{account}|{opening}|{closing}\n" + "".join(rows)).encode()
         else:
             content = camt053(name, account, number, opening, filled)
+        filled = filled[:store_only]
+        if store_amount:
+            filled = [one._replace(amount=store_amount) for one in filled]
+            debits = sum(one.amount for one in filled)
+            closing = opening + credits_ - debits
         with self.database.write() as connection:
             file_id = self._receive(connection, bank, content, at, "statement", name)
             statement_id = next_ids(connection, "bank_statement", 1)[0]
@@ -468,7 +485,6 @@ class PaidCycle:
             }
             if filled:
                 insert_columns(connection, tables.statement_line, columns)
-        return hashlib.sha256(content).digest()
 
     def says(self, bank: str, at: datetime, words: Sequence[tuple[int, str, str]]) -> None:
         """A status file arrives and is accepted: (line, status, reason) each."""
@@ -512,7 +528,13 @@ SMALL = [
     Due("HUU", bank="", disposition="excluded", reason="deceased"),
 ]
 
-DAY = {number: SENT + timedelta(days=number) for number in range(1, 15)}
+DAY = {number: SENT + timedelta(days=number) for number in range(15)}
+
+
+@pytest.fixture
+def days() -> dict[int, datetime]:
+    """Moments: 0 is when the files leave, 1 a day later, and so on to 14."""
+    return DAY
 
 
 @pytest.fixture
@@ -525,10 +547,8 @@ def make_cycle(database: Database, vault: Vault, sealer: Sealer) -> Callable[...
     return make
 
 
-@pytest.fixture
-def paid_cycle(make_cycle: Callable[..., PaidCycle]) -> PaidCycle:
-    """The small cycle after a week: settled, returned, rejected, cash paid and not collected."""
-    cycle = make_cycle()
+def a_week_passes(cycle: PaidCycle) -> PaidCycle:
+    """Of the small cycle: settled, returned, rejected, cash paid and not collected."""
     cycle.send()
     cycle.says("AGRI", DAY[1], [(1, "ACSP", ""), (2, "ACSP", ""), (4, "RJCT", "AC01")])
     cycle.says("POST", DAY[1], [(9, "CPUC", ""), (10, "RJCT", "CNPC")])
@@ -537,6 +557,30 @@ def paid_cycle(make_cycle: Callable[..., PaidCycle]) -> PaidCycle:
     cycle.books("POST", DAY[2], [Booked(9)])
     cycle.books("AGRI", DAY[4], [Booked(3, is_debit=False, reason="AC04")])
     return cycle
+
+
+@pytest.fixture
+def paid_cycle(make_cycle: Callable[..., PaidCycle]) -> PaidCycle:
+    return a_week_passes(make_cycle())
+
+
+@pytest.fixture(scope="session")
+def published_once(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Signer]:
+    """The report of the small cycle as of day 5, made once; tests work on copies of it."""
+    home = tmp_path_factory.mktemp("published")
+    shutil.copyfile(sqlite_template, home / "paysvc.db")
+    database = open_database(f"sqlite:///{home / 'paysvc.db'}")
+    sealer = open_or_create_sealer(home / "keys.json")
+    vault, signer = Vault(home / "vault", sealer), open_or_create_signer(home / "signing-key.pem")
+    cycle = PaidCycle(database, vault, sealer, SMALL)
+    cycle.approve()
+    a_week_passes(cycle)
+    publish_report(
+        database, vault, signer, registry(), FixedClock(DAY[14]), Officer("auditor.tuan", Role.AUDITOR),
+        cycle_code=cycle.code, as_of=DAY[5], folder=home / "report",
+    )  # fmt: skip
+    database.close()
+    return home / "report", signer
 
 
 @pytest.fixture
@@ -552,18 +596,9 @@ def signer(tmp_path: Path) -> Signer:
 @pytest.fixture
 def publish(database, vault, signer, banks, clock, auditor):  # type: ignore[no-untyped-def]
     """publish(folder, as_of, **more) of the small cycle, by an auditor."""
-    from paysvc.services.publish_report import publish_report
 
     def run(folder: Path, as_of: datetime, **more):  # type: ignore[no-untyped-def]
         more.setdefault("cycle_code", "2026-11-BTXH")
         return publish_report(database, vault, signer, banks, clock, auditor, as_of=as_of, folder=folder, **more)
 
     return run
-
-
-def rows_of(database: Database, table) -> list[tuple]:  # type: ignore[no-untyped-def, type-arg]
-    with database.read() as connection:
-        return [tuple(row) for row in connection.execute(select(table))]
-
-
-_ = ControlTotals

@@ -1,0 +1,218 @@
+"""The bank files of a published report, read again and held against its lines."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paysvc.bank_registry import GROUP
+from paysvc.core.columns import SentColumns, TextColumn
+from paysvc.core.messages import BankReturns
+from paysvc.core.proof import exact_sum, problems_of
+from paysvc.core.scan_camt import read_camt
+from paysvc.core.scan_mt940 import read_mt940
+from paysvc.core.scan_pain001 import ORDERS, read_pain001
+from paysvc.core.scan_pain002 import read_pain002
+from paysvc.core.scan_xml import message_name
+from paysvc.core.second_road import judge_bank, statement_figures
+from paysvc.core.verdicts import OUTCOMES
+from paysvc.domain.errors import FileRefused
+from paysvc.domain.money import VND
+from paysvc.domain.report_lines import REFUSED, SENDING_UNKNOWN, ReportLine
+
+_HOLDS, _FAILED, _NOT_CHECKED = "holds", "failed", "not checked"
+
+#: (part, state, message)
+Found = tuple[str, str, str]
+Report = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class LinesOfBank:
+    """The instructed lines of one bank, as columns."""
+
+    ids: list[bytes] = field(default_factory=list)
+    amounts: array[int] = field(default_factory=lambda: array("q"))
+    debits: array[int] = field(default_factory=lambda: array("q"))
+    credits_: array[int] = field(default_factory=lambda: array("q"))
+    outcomes: list[str] = field(default_factory=list)
+    sending: list[str] = field(default_factory=list)
+    message_ids: list[str] = field(default_factory=list)
+
+
+class LinesOfBanks:
+    """Collects lines as they stream past; what is equal is kept once."""
+
+    def __init__(self) -> None:
+        self.banks: dict[str, LinesOfBank] = {}
+        self._shared: dict[str, str] = {}
+
+    def add(self, line: ReportLine) -> None:
+        if not line.bank:
+            return
+        bank = self.banks.get(line.bank)
+        if bank is None:
+            bank = self.banks[line.bank] = LinesOfBank()
+        shared = self._shared.setdefault
+        bank.ids.append(line.end_to_end_id.encode())
+        bank.amounts.append(line.amount_vnd)
+        bank.debits.append(line.booked_debits_vnd)
+        bank.credits_.append(line.booked_credits_vnd)
+        bank.outcomes.append(shared(line.outcome, line.outcome))
+        bank.sending.append(shared(line.sending, line.sending))
+        bank.message_ids.append(shared(line.message_id, line.message_id))
+
+
+def check_bank_files(folder: Path, report: Report, intact: set[str], banks: LinesOfBanks) -> Iterator[Found]:
+    """Read every bank file again whose dialect can be read here, and judge the lines by them.
+
+    Yields a part for each bank and for each file that contradicts the report. A dialect is
+    readable when it is ISO 20022 or MT940, or when the adapter that the report names is
+    installed; other files are covered by their digests, and it says so.
+    """
+    if not report["bank_files_included"]:
+        yield "bank files", _NOT_CHECKED, "They were left out of this report; their digests are signed."
+        return
+    dialects = {one["code"]: one["dialect"] for one in report["banks"]}
+    for code, lines in sorted(banks.banks.items()):
+        sent = [one for one in report["sent_files"] if one["bank"] == code]
+        yield from _sent_files(folder, code, sent, intact, lines)
+        received = [one for one in report["received_files"] if one["bank"] == code and one["state"] == "accepted"]
+        if not all(one["path"] in intact for one in (*sent, *received)):
+            yield f"bank {code}", _NOT_CHECKED, "A file of this bank was changed; see above."
+            continue
+        returns: list[BankReturns] = []
+        unreadable = 0
+        for one in received:
+            try:
+                read = _read_returns(dialects.get(code, ""), one["name"], (folder / one["path"]).read_bytes())
+            except FileRefused as refusal:
+                yield one["path"], _FAILED, f"It cannot be read: {refusal.message}"
+                continue
+            if read is None:
+                unreadable += 1
+            else:
+                yield from _statements(report, code, one, read)
+                returns.append(read)
+        if unreadable:
+            message = (
+                f"{unreadable} of {len(received)} files are in a dialect that is not installed here (digest only)."
+            )
+            yield f"bank {code}", _NOT_CHECKED, message
+        else:
+            yield _judge(code, lines, returns)
+
+
+def _sent_files(
+    folder: Path, code: str, sent: Sequence[Report], intact: set[str], lines: LinesOfBank
+) -> Iterator[Found]:
+    """The payments in each pain.001 are the lines that name its message id, to one đồng."""
+    by_file: dict[str, dict[bytes, int]] = {}
+    for end_to_end_id, amount, message_id in zip(lines.ids, lines.amounts, lines.message_ids, strict=True):
+        by_file.setdefault(message_id, {})[end_to_end_id] = amount
+    readable = 0
+    for one in sent:
+        if one["path"] not in intact:
+            continue
+        content = (folder / one["path"]).read_bytes()
+        try:
+            if message_name(content) not in ORDERS:
+                continue
+            payments = read_pain001(content).payments
+        except FileRefused as refusal:
+            if content.lstrip()[:1] == b"<":
+                yield one["path"], _FAILED, f"It cannot be read: {refusal.message}"
+            continue
+        readable += 1
+        pairs = zip(payments.end_to_end_id.to_bytes_list(), payments.amount_vnd.tolist(), strict=True)
+        if dict(pairs) != by_file.get(one["message_id"], {}) or len(payments) != one["payment_count"]:
+            yield one["path"], _FAILED, "Its payments are not the lines of lines.csv that name it."
+    state = _HOLDS if readable == len(sent) else _NOT_CHECKED
+    message = f"{readable} of {len(sent)} read again: their payments are the lines, one for one."
+    yield f"files sent to {code}", state, message
+
+
+def _read_returns(dialect: str, name: str, content: bytes) -> BankReturns | None:
+    """What a file says, or None when nothing here reads its dialect. Raises `FileRefused`."""
+    start = content[:200].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start.startswith(b"<"):
+        message = message_name(content)
+        if message.startswith("pain.002."):
+            return read_pain002(content)
+        if message.startswith("camt.053."):
+            bank_message_id, statements = read_camt(content)
+            return BankReturns("statement", bank_message_id, statements=statements)
+    elif start.startswith((b":20:", b"{1:")):
+        statements = read_mt940(content)
+        return BankReturns("statement", statements[0].statement_id, statements=statements)
+    return _by_adapter(dialect, name, content)
+
+
+def _by_adapter(dialect: str, name: str, content: bytes) -> BankReturns | None:
+    """By the pure half of the installed adapter. Nobody has the bank's settings here, so it is
+    made without them; an adapter whose reading needs settings counts as not installed."""
+    found = [entry for entry in entry_points(group=GROUP) if entry.name == dialect]
+    if not found:
+        return None
+    try:
+        adapter_class = found[0].load()
+        read = adapter_class.__new__(adapter_class).parse_returns(name, content)
+    except FileRefused:
+        raise
+    except Exception:  # noqa: BLE001  # a stranger's code, without what it was promised
+        return None
+    return read if isinstance(read, BankReturns) else None
+
+
+def _statements(report: Report, code: str, one: Report, read: BankReturns) -> Iterator[Found]:
+    """Each statement proves itself again, and has the balances that the report shows."""
+    shown = {
+        (row["account"], row["statement_id"]): tuple(
+            int(row[name]) for name in ("opening_vnd", "debits_vnd", "credits_vnd", "closing_vnd")
+        )
+        for row in report["statements"]
+        if row["bank"] == code
+    }
+    for statement in read.statements:
+        problems = problems_of(statement)
+        if problems:
+            yield one["path"], _FAILED, f"Statement {statement.statement_id} contradicts itself: {problems[0]}"
+        figures = shown.get((statement.account, statement.statement_id))
+        if figures is not None and figures != statement_figures(statement):
+            yield one["path"], _FAILED, f"Statement {statement.statement_id} has other balances than report.json."
+
+
+def _judge(code: str, lines: LinesOfBank, returns: Sequence[BankReturns]) -> Found:
+    """What became of every line, decided again from the files alone."""
+    count = len(lines.ids)
+    sent = SentColumns(
+        end_to_end_id=TextColumn.of_bytes(lines.ids),
+        amount_vnd=np.array(lines.amounts, np.int64),
+        currency=TextColumn.repeat(VND, count),
+        message_id=TextColumn.of(lines.message_ids),
+        payment_information_id=TextColumn.of([f"{one}-1" if one else "" for one in lines.message_ids]),
+    )
+    refused = np.array([state == REFUSED for state in lines.sending], np.bool_)
+    unknown = np.array([state == SENDING_UNKNOWN for state in lines.sending], np.bool_)
+    verdicts = judge_bank(sent, refused, unknown, returns)
+    names = [outcome.value for outcome in OUTCOMES]
+    outcomes = [names[one] for one in verdicts.outcomes.tolist()]
+    tallied = verdicts.tally
+    different = sum(
+        found != expected
+        for found, expected in zip(
+            zip(outcomes, tallied.debited_vnd.tolist(), tallied.credited_vnd.tolist(), strict=True),
+            zip(lines.outcomes, lines.debits, lines.credits_, strict=True),
+            strict=True,
+        )
+    )
+    if different:
+        return f"bank {code}", _FAILED, f"{different} of {count} lines are not what the bank's files say."
+    net = exact_sum(tallied.debited_vnd) - exact_sum(tallied.credited_vnd)
+    return f"bank {code}", _HOLDS, f"{count} lines follow from {len(returns)} files of the bank; {net} đồng booked net."
