@@ -492,7 +492,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_account_match'))
     )
     op.create_index(op.f('ix_account_match_beneficiary_id'), 'account_match', ['beneficiary_id'], unique=False)
-    op.create_index(op.f('ix_account_match_outcome'), 'account_match', ['outcome'], unique=False)
+    op.create_index('ix_account_match_review', 'account_match', ['id'], unique=False, sqlite_where=sa.text("valid_to IS NULL AND decided_by = 'match-accounts' AND outcome IN ('name_close', 'name_mismatch', 'several_accounts')"), postgresql_where=sa.text("valid_to IS NULL AND decided_by = 'match-accounts' AND outcome IN ('name_close', 'name_mismatch', 'several_accounts')"))
     op.create_index('uq_account_match_open', 'account_match', ['beneficiary_id'], unique=True, sqlite_where=sa.text('valid_to IS NULL'), postgresql_where=sa.text('valid_to IS NULL'))
     op.create_table('bank_file',
     sa.Column('id', ID, autoincrement=False, nullable=False),
@@ -603,7 +603,7 @@ def downgrade() -> None:
     op.drop_table('instruction')
     op.drop_table('bank_file')
     op.drop_index('uq_account_match_open', table_name='account_match', sqlite_where=sa.text('valid_to IS NULL'), postgresql_where=sa.text('valid_to IS NULL'))
-    op.drop_index(op.f('ix_account_match_outcome'), table_name='account_match')
+    op.drop_index('ix_account_match_review', table_name='account_match', sqlite_where=sa.text("valid_to IS NULL AND decided_by = 'match-accounts' AND outcome IN ('name_close', 'name_mismatch', 'several_accounts')"), postgresql_where=sa.text("valid_to IS NULL AND decided_by = 'match-accounts' AND outcome IN ('name_close', 'name_mismatch', 'several_accounts')"))
     op.drop_index(op.f('ix_account_match_beneficiary_id'), table_name='account_match')
     op.drop_table('account_match')
     op.drop_table('superseded_identifier')

@@ -348,12 +348,18 @@ population_record = Table(
 
 # ---------------------------------------------------------------- matching
 
+#: Outcomes that wait for an officer. An index serves only queries that say exactly this.
+AWAITS_REVIEW = text(
+    "valid_to IS NULL AND decided_by = 'match-accounts'"
+    " AND outcome IN ('name_close', 'name_mismatch', 'several_accounts')"
+)
+
 account_match = Table(
     "account_match",
     metadata,
     _id(),
     Column("beneficiary_id", ForeignKey("beneficiary.id"), nullable=False, index=True),
-    Column("outcome", String(24), nullable=False, index=True),
+    Column("outcome", String(24), nullable=False),
     #: The account this outcome is about, where there is exactly one.
     Column("account_id", ForeignKey("bank_account.id")),
     Column("name_level", String(10), nullable=False),
@@ -365,6 +371,7 @@ account_match = Table(
     Column("reason", Text, nullable=False),
     *_versions(),
     _one_open("uq_account_match_open", "beneficiary_id"),
+    Index("ix_account_match_review", "id", sqlite_where=AWAITS_REVIEW, postgresql_where=AWAITS_REVIEW),
 )
 
 # ---------------------------------------------------------------- programmes, funds, plans
