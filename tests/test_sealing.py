@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,11 @@ def test_the_blind_index_finds_equal_numbers_and_keeps_kinds_apart(sealer: Seale
     assert sealer.blind_index("citizen_id", NUMBERS) == sealer.blind_index("citizen_id", NUMBERS)
     assert set(sealer.blind_index("citizen_id", NUMBERS)).isdisjoint(sealer.blind_index("old_id", NUMBERS))
     assert all(len(key) == 32 for key in sealer.blind_index("citizen_id", NUMBERS))
+
+
+def test_the_blind_index_is_hmac_sha256(sealer: Sealer) -> None:
+    known = [hmac.digest(sealer.index_key, b"citizen_id\x00" + one.encode(), "sha256") for one in NUMBERS]
+    assert sealer.blind_index("citizen_id", NUMBERS) == known
 
 
 def test_the_key_file_is_made_once_and_belongs_to_its_owner(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from itertools import compress
 from paysvc.domain.errors import RecordError, Severity
 from paysvc.domain.registry import FIELDS, Field, ImportKind
 from paysvc.domain.registry_birthplaces import BIRTH_PLACES
+from paysvc.domain.registry_columns import WHOLE_COLUMNS, WholeColumn
 from paysvc.domain.registry_fields import (
     ACCOUNT_STATUSES,
     CHANNELS,
@@ -44,9 +45,6 @@ from paysvc.domain.registry_units import UnitResolver
 
 #: One column of canonical texts; None where the cell could not be read.
 _Column = list[str | None]
-
-#: Columns whose values hardly repeat, so that remembering them would only cost memory.
-_UNIQUE = frozenset({"citizen_id", "holder_id", "full_name", "holder_name", "account_number", "old_id"})
 
 #: How many row numbers a complaint about several rows names.
 _NAMED_ROWS = 10
@@ -147,7 +145,9 @@ class RowChecker:
         reader = self._readers[one.name]
         if cells is None:
             return [reader.blank] * len(block.lines)
-        values: _Column = reader.unique_column(cells) if one.name in _UNIQUE else list(map(reader.__getitem__, cells))
+        # Values that hardly repeat are looked at together, and remembered nowhere.
+        whole = WHOLE_COLUMNS.get(one.name)
+        values: _Column = list(map(reader.__getitem__, cells)) if whole is None else reader.unique_column(whole, cells)
         if None in values:
             for position, value in enumerate(values):
                 if value is None:
@@ -158,13 +158,14 @@ class RowChecker:
     def _check_identity(self, block: _Block, raw: Sequence[str]) -> None:
         numbers, sexes, births = (block.columns[name] for name in ("citizen_id", "sex", "birth"))
         self._repair(block, raw)
-        digits = _IdentityDigits()
-        for position, (number, sex, birth) in enumerate(zip(numbers, sexes, births, strict=True)):
-            if number is None:
-                continue
-            if sex is not None and birth is not None and number[3:6] != digits[sex, birth[:4]]:
-                block.complain(position, "citizen_id", "W203")
-            if number[:3] not in BIRTH_PLACES:
+        if _may_disagree(numbers, sexes, births):
+            for position, (number, sex, birth) in enumerate(zip(numbers, sexes, births, strict=True)):
+                if number is None or sex is None or birth is None:
+                    continue
+                if number[3:6] != identity_digits(sex, birth):
+                    block.complain(position, "citizen_id", "W203")
+        for position, number in enumerate(numbers):
+            if number is not None and number[:3] not in BIRTH_PLACES:
                 block.complain(position, "citizen_id", "W210")
 
     def _repair(self, block: _Block, raw: Sequence[str]) -> None:
@@ -228,13 +229,10 @@ class _Remembered(dict[str, str | None]):
         value = self[raw] = self._attempt(raw)
         return value
 
-    def unique_column(self, cells: Sequence[str]) -> _Column:
+    def unique_column(self, whole: WholeColumn, cells: Sequence[str]) -> _Column:
         """The same without remembering, except why a cell could not be read."""
         self.reasons.clear()
-        try:
-            return list(map(self._read, cells))
-        except Unreadable:
-            return list(map(self._attempt, cells))
+        return list(whole(cells) or map(self._attempt, cells))
 
     def _attempt(self, raw: str) -> str | None:
         try:
@@ -244,10 +242,14 @@ class _Remembered(dict[str, str | None]):
             return None
 
 
-class _IdentityDigits(dict[tuple[str, str], str]):
-    def __missing__(self, key: tuple[str, str]) -> str:
-        value = self[key] = identity_digits(*key)
-        return value
+def _may_disagree(numbers: _Column, sexes: _Column, births: _Column) -> bool:
+    """False when no number's century, sex and year can differ from what sex and birth call for."""
+    if None in numbers or None in sexes or None in births:
+        return True
+    digits = [number[3:6] for number in numbers if number is not None]
+    years = [birth[:4] for birth in births if birth is not None]
+    combinations = set(zip(digits, sexes, years, strict=True))
+    return any(sex is None or three != identity_digits(sex, year) for three, sex, year in combinations)
 
 
 def _problem(line: int, name: str, code: str, suggestion: str | None = None, message: str = "") -> RecordError:
@@ -298,14 +300,16 @@ def _filled(read: Reader, blank: str | None) -> Callable[[str], str | None]:
 
 
 def _check_beneficiaries(block: _Block, cells: Mapping[str, Sequence[str]]) -> None:
-    for position, (raw, code) in enumerate(zip(cells["unit_code"], block.columns["unit_code"], strict=True)):
-        if code is not None and code != raw and code != raw.strip():
-            block.complain(position, "unit_code", "W208")
-    for position, (first, last) in enumerate(
-        zip(block.columns["from_period"], block.columns["to_period"], strict=True)
-    ):
-        if last and first and last < first:
-            block.complain(position, "to_period", "E122")
+    units, raw_units = block.columns["unit_code"], list(cells["unit_code"])
+    if units != raw_units:
+        for position, (raw, code) in enumerate(zip(raw_units, units, strict=True)):
+            if code is not None and code != raw.strip():
+                block.complain(position, "unit_code", "W208")
+    first_months, last_months = block.columns["from_period"], block.columns["to_period"]
+    if any(last_months):
+        for position, (first, last) in enumerate(zip(first_months, last_months, strict=True)):
+            if last and first and last < first:
+                block.complain(position, "to_period", "E122")
 
 
 def _check_accounts(block: _Block, cells: Mapping[str, Sequence[str]]) -> None:

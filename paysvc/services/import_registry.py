@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 
 from sqlalchemy import Connection
@@ -114,11 +114,11 @@ def import_registry(
             next_step="Load the rules with the units of the province first (set-rules).",
         )
     if before is not None and before.is_clean:
-        figures = _nothing_new(before.figures)
+        result = _result(before.file_id, sha256, kind, content, _nothing_new(before.figures), 0, [], repeated=True)
         with database.write() as connection:
-            _note(connection, clock, actor, before.file_id, kind, sha256, figures, repaired=0, repeated=True)
-        progress(figures.rows, figures.rows)
-        return _result(before.file_id, sha256, figures, 0, True, [], kind, content)
+            _note(connection, clock, actor, result, apply_safe_repairs)
+        progress(result.rows, result.rows)
+        return result
     try:
         checked = _check(kind, content, clock, units, apply_safe_repairs, progress)
     except FileRefused as refusal:
@@ -137,13 +137,15 @@ def import_registry(
             file_id = before.file_id
             checked = checked.of_refused(refused_lines(connection, file_id))
         source = Source(file_id, clock.now(), keep_later=before is not None)
-        taken = _TAKE[kind](connection, sealer, checked.columns, source)
+        figures = _counted(checked, _TAKE[kind](connection, sealer, checked.columns, source))
         registry.drop_wanted(connection)
-        figures = _counted(checked, taken)
         close_import(connection, file_id, _together(figures, before), checked.problems)
-        _note(connection, clock, actor, file_id, kind, sha256, figures, checked.repaired, before is not None)
-    progress(checked.rows, checked.rows)
-    return _result(file_id, sha256, figures, checked.repaired, before is not None, checked.problems, kind, content)
+        result = _result(
+            file_id, sha256, kind, content, figures, checked.repaired, checked.problems, repeated=before is not None
+        )
+        _note(connection, clock, actor, result, apply_safe_repairs)
+    progress(result.rows, result.rows)
+    return result
 
 
 def write_error_file(kind: ImportKind, content: bytes, problems: Sequence[RecordError]) -> bytes:
@@ -217,12 +219,13 @@ def _nothing_new(before: ImportFigures) -> ImportFigures:
 def _result(
     file_id: int,
     sha256: bytes,
-    figures: ImportFigures,
-    repaired: int,
-    repeated: bool,
-    problems: list[RecordError],
     kind: ImportKind,
     content: bytes,
+    figures: ImportFigures,
+    repaired: int,
+    problems: list[RecordError],
+    *,
+    repeated: bool,
 ) -> ImportResult:
     return ImportResult(
         file_id=file_id,
@@ -241,25 +244,21 @@ def _result(
     )
 
 
-def _note(
-    connection: Connection,
-    clock: Clock,
-    actor: Officer,
-    file_id: int,
-    kind: ImportKind,
-    sha256: bytes,
-    figures: ImportFigures,
-    repaired: int,
-    repeated: bool,
-) -> None:
+def _note(connection: Connection, clock: Clock, actor: Officer, result: ImportResult, repairs_accepted: bool) -> None:
     detail = {
-        "kind": kind.value,
-        "sha256": sha256.hex(),
-        **asdict(figures),
-        "repaired": repaired,
-        "repeated": repeated,
+        "kind": result.kind.value,
+        "sha256": result.sha256.hex(),
+        "rows": result.rows,
+        "added": result.added,
+        "changed": result.changed,
+        "unchanged": result.unchanged,
+        "refused": result.refused,
+        "warned": result.warned,
+        "repaired": result.repaired,
+        "repairs_accepted": repairs_accepted,
+        "repeated": result.repeated,
     }
-    audit_trail.append(connection, clock.now(), actor, _VERB, f"import_file:{file_id}", detail)
+    audit_trail.append(connection, clock.now(), actor, _VERB, f"import_file:{result.file_id}", detail)
 
 
 def _plain(name: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from itertools import compress
 from typing import Any
 
@@ -90,17 +91,19 @@ def take_beneficiaries(connection: Connection, sealer: Sealer, columns: Columns,
 
     keys = sealer.blind_index("citizen_id", numbers)
     person_ids, is_new = _beneficiary_ids(connection, sealer, numbers, keys, source.at)
-    person_change = _take_persons(connection, sealer, columns, first_rows, person_ids, is_new, source)
-    _take_old_ids(connection, sealer, columns["old_id"], [person_ids[position] for position in row_person], source.at)
-
+    person_change = _take_persons(connection, columns, first_rows, person_ids, is_new, source)
     row_ids = [person_ids[position] for position in row_person]
-    is_added, is_changed = _take_enrolments(connection, sealer, columns, row_ids, any(is_new) and all(is_new), source)
+    is_added, is_changed = _take_enrolments(connection, columns, row_ids, is_new, source)
+    _take_old_ids(connection, sealer, columns["old_id"], row_ids, source.at)
     added = sum(is_added)
     changed = sum(
         not new and (different or person_change[position])
         for new, different, position in zip(is_added, is_changed, row_person, strict=True)
     )
     return Taken(added, changed, len(row_person) - added - changed)
+
+
+_ACCOUNT_FACTS = ("holder_name", "status", "currency", "registered_on")
 
 
 def take_accounts(connection: Connection, sealer: Sealer, columns: Columns, source: Source) -> Taken:
@@ -110,23 +113,23 @@ def take_accounts(connection: Connection, sealer: Sealer, columns: Columns, sour
         return Taken(0, 0, 0)
     is_old = [len(holder) == 9 for holder in holders]
     keys = sealer.blind_index("account", list(map("{}:{}".format, bins, numbers)))
-    digests = _digests(sealer, "bank_account_row", columns)
+    # Before the holder's number goes into a digest it is a blind index: numbers have so few
+    # digits that a plain digest of one could be tried out.
+    holder_keys = _holder_keys(sealer, holders, is_old)
+    digests = _digests(
+        {**{name: columns[name] for name in _ACCOUNT_FACTS}, "holder_key": list(map(bytes.hex, holder_keys))}
+    )
     joined = and_(bank_account.c.bank_bin == _wanted.c.bank_bin, bank_account.c.account_key == _wanted.c.key)
     found = _open_versions(connection, bank_account, joined, keys, bins)
 
     def versions(rows: Sequence[int], ids: range) -> dict[str, Values]:
-        chosen = [holders[row] for row in rows]
-        old = [is_old[row] for row in rows]
         return {
             "bank_bin": [bins[row] for row in rows],
             "account_key": [keys[row] for row in rows],
             "account_sealed": sealer.seal_column("bank_account", "account_sealed", ids, [numbers[row] for row in rows]),
-            "holder_key": _holder_keys(sealer, chosen, old),
-            "holder_id_kind": ["old_id" if one else "citizen_id" for one in old],
-            **{
-                name: [columns[name][row] for row in rows]
-                for name in ("holder_name", "status", "currency", "registered_on")
-            },
+            "holder_key": [holder_keys[row] for row in rows],
+            "holder_id_kind": ["old_id" if is_old[row] else "citizen_id" for row in rows],
+            **{name: [columns[name][row] for row in rows] for name in _ACCOUNT_FACTS},
         }
 
     return _take(connection, bank_account, digests, found, versions, source)
@@ -137,9 +140,9 @@ def take_population(connection: Connection, sealer: Sealer, columns: Columns, so
     if not columns["citizen_id"]:
         return Taken(0, 0, 0)
     keys = sealer.blind_index("citizen_id", columns["citizen_id"])
-    digests = _digests(sealer, "population_row", columns)
-    found = _open_versions(connection, population_record, population_record.c.citizen_key == _wanted.c.key, keys)
     names = ("full_name", "birth", "sex", "status", "deceased_on")
+    digests = _digests({name: columns[name] for name in names})
+    found = _open_versions(connection, population_record, population_record.c.citizen_key == _wanted.c.key, keys)
 
     def versions(rows: Sequence[int], ids: range) -> dict[str, Values]:
         return {
@@ -189,7 +192,6 @@ def _beneficiary_ids(
 
 def _take_persons(
     connection: Connection,
-    sealer: Sealer,
     columns: Columns,
     rows: Sequence[int],
     person_ids: Sequence[int],
@@ -199,7 +201,7 @@ def _take_persons(
     """Which of the persons (given by one of their rows each) have other facts than before."""
     names = ("full_name", "birth", "sex", "unit_code")
     facts = {name: [columns[name][row] for row in rows] for name in names}
-    digests = _digests(sealer, "beneficiary_row", {"citizen_id": [columns["citizen_id"][row] for row in rows], **facts})
+    digests = _digests(facts)
     found: list[_Open | None] = [None] * len(rows)
     if not all(is_new):
         # The wanted keys are still those of the persons.
@@ -265,23 +267,18 @@ def _take_old_ids(
 
 def _take_enrolments(
     connection: Connection,
-    sealer: Sealer,
     columns: Columns,
     person_ids: Sequence[int],
-    all_new: bool,
+    is_new: Sequence[bool],
     source: Source,
 ) -> tuple[list[bool], list[bool]]:
     """Per row: whether its enrolment is new, and whether it differs from the open one."""
     names = ("programme_code", "category", "from_period", "to_period", "channel", "decision_number")
-    digests = _digests(
-        sealer,
-        "enrolment_row",
-        {"citizen_id": columns["citizen_id"], **{name: columns[name] for name in names}},
-    )
+    digests = _digests({name: columns[name] for name in names})
     programmes = columns["programme_code"]
     found: list[_Open | None] = [None] * len(person_ids)
-    if not all_new:
-        _want(connection, sealer.blind_index("citizen_id", list(dict.fromkeys(columns["citizen_id"]))))
+    if not all(is_new):
+        # The wanted keys are still those of the persons.
         fields = enrolment.c
         statement = (
             select(fields.beneficiary_id, fields.programme_code, fields.id, fields.row_digest, fields.import_file_id)
@@ -396,10 +393,11 @@ def drop_wanted(connection: Connection) -> None:
     connection.execute(text("DROP TABLE IF EXISTS wanted_key"))
 
 
-def _digests(sealer: Sealer, kind: str, columns: Columns) -> list[bytes]:
-    """A keyed digest per row of all its columns: without the key nobody can try numbers."""
+def _digests(columns: Columns) -> list[bytes]:
+    """SHA-256 of each row; the columns hold only what the row of the table shows anyway."""
     names = sorted(columns)
-    return sealer.blind_index(kind, list(map("\x1f".join, zip(*(columns[name] for name in names), strict=True))))
+    texts = map("\x1f".join, zip(*(columns[name] for name in names), strict=True))
+    return [sha256(text.encode()).digest() for text in texts]
 
 
 def _holder_keys(sealer: Sealer, holders: Sequence[str], is_old: Sequence[bool]) -> list[bytes]:
