@@ -7,7 +7,6 @@ happen; the store moves a state with `UPDATE … WHERE state = :expected` and co
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -129,24 +128,27 @@ def end_to_end_ids(
 ) -> list[str]:
     """`identifiers.end_to_end_id` for whole columns: the same ids, a tenth of the time.
 
-    All columns are equally long; `beneficiary_keys` are 32-byte blind indexes.
+    All columns are equally long; `beneficiary_keys` are 32-byte blind indexes, `key` has at
+    most 64 bytes.
     """
     if not len(programmes):
         return []
-    keyed = hmac.new(key, digestmod=hashlib.sha256)
+    # HMAC as RFC 2104 has it, from its two halves; what many rows share is hashed once.
+    block = key.ljust(64, b"\x00")
+    inner = hashlib.sha256(bytes(one ^ 0x36 for one in block))
+    outer = hashlib.sha256(bytes(one ^ 0x5C for one in block))
+    heads = {}
     digests = []
-    heads: dict[tuple[str, str, str, int], hmac.HMAC] = {}
     for what, beneficiary in zip(
         zip(programmes, periods, components, generations, strict=True), beneficiary_keys, strict=True
     ):
-        head = heads.get(what)
-        if head is None:
-            head = keyed.copy()
-            head.update("\x1f".join((what[0], what[1], what[2], str(what[3]))).encode() + b"\x1f")
-            heads[what] = head
-        one = head.copy()
-        one.update(beneficiary)
-        digests.append(one.digest())
+        if what not in heads:
+            heads[what] = inner.copy()
+            heads[what].update("\x1f".join((*what[:3], str(what[3]))).encode() + b"\x1f")
+        first, second = heads[what].copy(), outer.copy()
+        first.update(beneficiary)
+        second.update(first.digest())
+        digests.append(second.digest())
     return _base32_of(b"".join(digests), len(digests))
 
 
