@@ -102,9 +102,12 @@ def _accept(office: Office, file: PaymentFile, message: int, day: date) -> _Plan
     )
     plan = _Plan(office, day)
     ledger.write_many(
-        "INSERT INTO payment (id, block, line, end_to_end_id, amount, creditor, state, batch, reason, will_reject, "
-        "due_day, return_after, is_late, decided_day) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO payment (id, block, line, end_to_end_id, amount, creditor, state, reason, due_day, batch) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         plan.rows(file.payments, blocks),
+    )
+    ledger.write_many(
+        "UPDATE payment SET will_reject = ?, return_after = ?, is_late = ?, decided_day = ? WHERE id = ?", plan.fated
     )
     return plan
 
@@ -116,6 +119,8 @@ class _Plan:
         ledger = office.ledger
         self.rejected = 0
         self.lines: list[StatusLine] = []
+        #: What the ledger has to know of the few that will not simply be paid.
+        self.fated: list[tuple[int, int | None, int, str | None, int]] = []
         self._fates = office.fates()
         self._first_id = ledger.next_number("payment")
         self._next_open = max(day, office.closed_day + banking_days.ONE_DAY)
@@ -141,7 +146,8 @@ class _Plan:
             if problem:
                 self.rejected += 1
                 self.lines.append(StatusLine(line, end_to_end_id, "RJCT", problem, "", amount, block, ""))
-                yield (*row, "rejected", None, problem, False, refused_on, None, False, refused_on)
+                self.fated.append((0, None, 0, refused_on, number))
+                yield (*row, "rejected", problem, refused_on, None)
                 continue
             self._available -= amount
             due = self._due_day(value_date, reason, collected)
@@ -149,9 +155,11 @@ class _Plan:
                 status = "ACSC" if due == today else "ACSP"
                 reference = bank_reference("debit", number)
                 self.lines.append(StatusLine(line, end_to_end_id, status, "", reference, amount, block, ""))
-            return_after = days if kind in {"returned", "late"} else None
+            if kind != "paid":
+                is_rejected = kind == "rejected"
+                self.fated.append((int(is_rejected), None if is_rejected else days, int(kind == "late"), None, number))
             batch = self._batch_of(number) if is_grouped and kind == "paid" else None
-            yield (*row, "accepted", batch, reason, kind == "rejected", due, return_after, kind == "late", None)
+            yield (*row, "accepted", reason, due, batch)
 
     def _batch_of(self, number: int) -> int:
         """The number of the first payment of the batch booking that this one goes into."""

@@ -116,7 +116,7 @@ class Ledger:
         self.write_many(
             "INSERT INTO booking (day, kind, payment_id, is_debit, amount, reference, reason, shown_currency) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            ((day, one.kind, one.payment_id, one.kind in _DEBITS, *one[2:]) for one in bookings),
+            ((day, one.kind, one.payment_id, int(one.kind in _DEBITS), *one[2:]) for one in bookings),
         )
 
     def book_due(self, day: str) -> None:

@@ -41,11 +41,11 @@ CREATE TABLE payment (
   creditor TEXT NOT NULL,
   state TEXT NOT NULL CHECK (state IN ('accepted', 'rejected', 'booked', 'returned')),
   reason TEXT NOT NULL,         -- why it is (or will be) rejected or returned
-  will_reject INTEGER NOT NULL, -- an accepted one that will not be collected
+  will_reject INTEGER NOT NULL DEFAULT 0, -- an accepted one that will not be collected
   batch INTEGER,                -- payments that share it are booked in one batch booking
   due_day TEXT NOT NULL,        -- booked (or found uncollected) on the first banking day from here
   return_after INTEGER,         -- working days until the return; calendar days when late
-  is_late INTEGER NOT NULL,
+  is_late INTEGER NOT NULL DEFAULT 0,
   return_day TEXT,
   pending_day TEXT,             -- the day whose statement shows it as not yet booked
   decided_day TEXT,             -- when it was booked or rejected
