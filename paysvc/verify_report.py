@@ -67,12 +67,15 @@ class Verification:
         return not self.failed
 
 
-def verify_report(folder: Path, public_key: bytes | None = None, progress: Progress = silent) -> Verification:
+def verify_report(
+    folder: Path, public_key: bytes | None = None, *, reread_bank_files: bool = True, progress: Progress = silent
+) -> Verification:
     """Judge every part of the report in `folder`; `public_key` is PEM from a place you trust.
 
     Without it the key in the folder is used, which proves only that the parts belong
-    together. Raises `InvalidInput` when there is no report in the folder; everything else
-    that is wrong is a failed part.
+    together. Bank files are read again and the lines judged by them unless
+    `reread_bank_files` is False; their digests are checked either way. Raises `InvalidInput`
+    when there is no report in the folder; everything else that is wrong is a failed part.
     """
     content = _read_report(folder)
     parts = [*_signature(folder, content, public_key)]
@@ -83,7 +86,7 @@ def verify_report(folder: Path, public_key: bytes | None = None, progress: Progr
         failure = Part("report.json", State.FAILED, "It is not the canonical JSON of a report.")
         return Verification(folder, "", "", (*parts, failure))
     if parts[-1].state is State.HOLDS:
-        parts += _insides(folder, report, progress)
+        parts += _insides(folder, report, reread_bank_files, progress)
     number, signed_by = str(report.get("number", "")), str(report.get("signing_key_id", ""))
     return Verification(folder, number, signed_by, tuple(parts))
 
@@ -139,7 +142,7 @@ def _form(report: Report, content: bytes) -> Part:
     return Part("report.json", State.HOLDS, f"Canonical JSON of report {report['number']}, as of {report['as_of']}.")
 
 
-def _insides(folder: Path, report: Report, progress: Progress) -> Iterator[Part]:
+def _insides(folder: Path, report: Report, reread: bool, progress: Progress) -> Iterator[Part]:
     """Everything that report.json speaks about; a signed report cannot lack a key, a forged one may."""
     intact: set[str] = set()
     try:
@@ -149,10 +152,14 @@ def _insides(folder: Path, report: Report, progress: Progress) -> Iterator[Part]
             yield _discrepancies(folder, report)
         if "lines.csv" not in intact:
             return
-        banks = LinesOfBanks()
+        banks = LinesOfBanks() if reread and report["bank_files_included"] else None
         with (folder / "lines.csv").open(encoding="utf-8", newline="") as opened:
-            summary = summarise(_noted(read_lines(opened), banks))
+            lines = read_lines(opened)
+            summary = summarise(lines if banks is None else _noted(lines, banks))
         yield _lines(report, summary)
+        if banks is None:
+            yield Part("bank files", State.NOT_CHECKED, "Not read again; their digests are signed.")
+            return
         for name, state, message in check_bank_files(folder, report, intact, banks):
             yield Part(name, State(state), message)
     except (KeyError, TypeError, ValueError, AttributeError) as failure:

@@ -139,7 +139,7 @@ def _read(connection: Connection, banks: BankRegistry, wanted: _Parameters) -> _
     existing, before = reports.find_published(connection, cycle.id, as_of, wanted.key_id, wanted.include_bank_files)
     row = existing or _next(cycle, as_of, before)
     sent_files = report_files.read_sent_files(connection, cycle.id, as_of)
-    lines, instructed = report_lines.read_lines(connection, cycle.id, as_of, sent_files)
+    lines, instructed = report_lines.read_lines(connection, cycle.id, cycle.approved_at, as_of, sent_files)
     in_play = sorted({line.bank for line in lines if line.bank})
     received = report_files.read_received_files(connection, cycle.id, as_of, in_play)
     funds = {one["fund"] for one in reports.read_programmes(connection, cycle.programmes)}

@@ -153,7 +153,15 @@ def test_a_report_without_bank_files_says_so(paid_cycle, publish, tmp_path, days
     found = verify_report(folder)
     assert found.holds
     assert found.parts[-1].state is State.NOT_CHECKED
-    assert "left out" in found.parts[-1].message
+    assert "Not read again" in found.parts[-1].message
+
+
+def test_the_quick_way_checks_digests_and_figures_alone(report) -> None:
+    done = run(report, "--quick")
+    assert done.exit_code == 0
+    assert "bank files: Not read again" in done.output
+    flip(next(report.glob("bank-files/sent/*")))
+    assert run(report, "--quick").exit_code == 10
 
 
 def test_the_first_report_still_holds_after_its_amendment(paid_cycle, publish, tmp_path, days) -> None:
