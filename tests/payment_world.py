@@ -238,9 +238,7 @@ class World:
     # -------------------------------------------------------------------------- the verbs
 
     def submit(self) -> Submission:
-        return submit_batches(
-            self.database, self.sealer, self.vault, self.banks, self.clock, SYSTEM, cycle_code=CYCLE
-        )
+        return submit_batches(self.database, self.sealer, self.vault, self.banks, self.clock, SYSTEM, cycle_code=CYCLE)
 
     def collect(self) -> Collection:
         return collect_returns(self.database, self.vault, self.banks, self.clock, SYSTEM)
@@ -427,7 +425,9 @@ class World:
                 "amount_vnd": [amount for _, amount in people],
                 "channel": ["cash" if code in cash else "account" for code, _ in people],
                 "bank_code": [code for code, _ in people],
-                "account_id": [None if code in cash else one for (code, _), one in zip(people, self.accounts, strict=True)],
+                "account_id": [
+                    None if code in cash else one for (code, _), one in zip(people, self.accounts, strict=True)
+                ],
                 "creditor_bin": ["" if code in cash else "970405" for code, _ in people],
                 "creditor_name": names or Same("NGUYEN VAN A"),
                 "unit_code": Same("17329"),

@@ -103,7 +103,9 @@ def last_part(connection: Connection, cycle_id: int, bank_code: str) -> int:
 def insert_batches(connection: Connection, cycle_id: int, news: Sequence[NewBatch], at: datetime) -> None:
     """Write the batches and put their instructions in: PLANNED → BATCHED, with their places.
 
-    Raises `Conflict` when one of the instructions is not PLANNED any more.
+    The caller read the planned instructions in this transaction, after `queue_for_money` and
+    with the cycle's row locked, so that nobody else can have moved them. Raises `Conflict`
+    when one of them is gone.
     """
     ids = next_ids(connection, "batch", len(news))
     insert_columns(
@@ -124,31 +126,26 @@ def insert_batches(connection: Connection, cycle_id: int, news: Sequence[NewBatc
             "created_at": Same(at),
         },
     )
-    places = [
+    # In the order of the table's rows: its pages are written once, from first to last.
+    places = sorted(
         (one, batch_id, position)
         for batch_id, new in zip(ids, news, strict=True)
         for position, one in enumerate(new.instruction_ids)
-    ]
-    # Row order of the table: the pages are written once, from first to last.
-    places.sort()
-    moved = 0
-    if places:
-        instruction_ids, batch_ids, positions = zip(*places, strict=True)
-        moved = update_columns(
-            connection,
-            instruction,
-            ["id", "state"],
-            {
-                "id": instruction_ids,
-                "state": Same(InstructionState.PLANNED.value),
-                "batch_id": batch_ids,
-                "batch_position": positions,
-            },
-        )
+    )
+    instruction_ids, batch_ids, positions = zip(*places, strict=True)
+    moved = update_columns(
+        connection,
+        instruction,
+        ["id"],
+        {
+            "id": instruction_ids,
+            "state": Same(InstructionState.BATCHED.value),
+            "batch_id": batch_ids,
+            "batch_position": positions,
+        },
+    )
     if moved != len(places):
         raise Conflict("instruction_changed", "A payment of the plan changed while the batches were made.")
-    for batch_id, new in zip(ids, news, strict=True):
-        move_instructions(connection, batch_id, InstructionState.BATCHED, len(new.instruction_ids))
 
 
 def list_batches(connection: Connection, cycle_id: int) -> list[Batch]:

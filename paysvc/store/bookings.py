@@ -81,23 +81,16 @@ def read_by_batch(connection: Connection, batch_id: int) -> Columns:
     return _read(connection, _instructions().where(instruction.c.batch_id == batch_id))
 
 
-def update_instructions(connection: Connection, columns: Columns) -> None:
-    """Write the `CHANGEABLE` columns of the rows named by `id`; all of them must be there."""
-    if not columns["id"]:
+def update_instructions(connection: Connection, before: Columns, after: Columns) -> None:
+    """Write what differs between the two, in the rows that differ; all of them must be there."""
+    names = [name for name in CHANGEABLE if before[name] != after[name]]
+    if not names:
         return
-    values = {name: columns[name] for name in ("id", *CHANGEABLE)}
-    if update_columns(connection, instruction, ["id"], values) != len(columns["id"]):
+    olds, news = (list(zip(*(columns[name] for name in names), strict=True)) for columns in (before, after))
+    rows = [row for row, (old, new) in enumerate(zip(olds, news, strict=True)) if old != new]
+    values = {name: [after[name][row] for row in rows] for name in ("id", *names)}
+    if update_columns(connection, instruction, ["id"], values) != len(rows):
         raise Conflict("instruction_gone", "A payment that the bank speaks of is no longer there.")
-
-
-def batches_of(connection: Connection, instruction_ids: Sequence[int]) -> list[int]:
-    """The batches in which these instructions left."""
-    found: set[int] = set()
-    for chunk in _chunks(instruction_ids):
-        found.update(
-            connection.execute(select(instruction.c.batch_id).where(instruction.c.id.in_(chunk)).distinct()).scalars()
-        )
-    return sorted(found)
 
 
 def deposited(connection: Connection, references: Sequence[str]) -> dict[str, int]:

@@ -41,14 +41,15 @@ def apply(
     inbound_file_id: int,
     before: Columns,
     after: Columns,
-    amount_differs: Bool,
+    differing_vnd: Int64,
     currency_differs: Bool,
     at: datetime,
     event: str,
 ) -> int:
     """Write the new standing of the payments, move their money, note what does not agree.
 
-    `amount_differs` and `currency_differs` speak of this file's entries, one a payment.
+    `differing_vnd` (how far booked amounts are from the amount sent, in đồng) and
+    `currency_differs` speak of this file's entries, one a payment.
     `event` names the file (and statement) and makes the postings count once. Returns how many
     discrepancies were noted. Raises ValueError for a change of state that cannot be.
     """
@@ -59,11 +60,11 @@ def apply(
     was_foreign = _known_foreign(before["id"], noted)
     no_difference = np.zeros(len(before["id"]), dtype=np.bool_)
     tally_before = _tally(before, no_difference, was_foreign)
-    tally_after = _tally(after, amount_differs, was_foreign | currency_differs)
+    tally_after = _tally(after, differing_vnd > 0, was_foreign | currency_differs)
     codes_before, codes_after = _state_codes(before, tally_before), _state_codes(after, tally_after)
     after["state"] = [standing.STATES[code] for code in codes_after.tolist()]
     _require_possible(before["state"], after["state"])
-    bookings.update_instructions(connection, after)
+    bookings.update_instructions(connection, before, after)
     amounts = np.array(before["amount_vnd"], dtype=np.int64)
     _move(
         connection,
@@ -74,7 +75,7 @@ def apply(
         at,
         event,
     )
-    return _note(connection, bank_code, inbound_file_id, before, amounts, tally_after, noted, at)
+    return _note(connection, bank_code, inbound_file_id, before, differing_vnd, tally_after, noted, at)
 
 
 def first_text(one: str, other: str) -> str:
@@ -182,7 +183,7 @@ def _note(
     bank_code: str,
     inbound_file_id: int,
     columns: Columns,
-    amounts: Int64,
+    differing_vnd: Int64,
     tally: TallyColumns,
     noted: Sequence[NotedDiscrepancy],
     at: datetime,
@@ -198,7 +199,7 @@ def _note(
             key = (columns["id"][row], kind.value, detail)
             holds.add(key)
             if key not in is_noted:
-                concerned = _concerned(kind, detail, int(amounts[row]), tally, row)
+                concerned = _concerned(kind, detail, columns["amount_vnd"][row], int(differing_vnd[row]), tally, row)
                 news.append(NewDiscrepancy(kind.value, columns["end_to_end_id"][row], key[0], concerned, detail))
     bookings.insert_discrepancies(connection, bank_code, inbound_file_id, news, at)
     over = [
@@ -215,11 +216,11 @@ def _passes(one: NotedDiscrepancy) -> bool:
     return one.kind == DiscrepancyKind.RETURN_WITHOUT_SETTLEMENT or one.detail == _MORE_BACK
 
 
-def _concerned(kind: DiscrepancyKind, detail: str, amount: int, tally: TallyColumns, row: int) -> int:
+def _concerned(kind: DiscrepancyKind, detail: str, amount: int, differing: int, tally: TallyColumns, row: int) -> int:
     """The đồng that do not agree."""
     debited, credited = int(tally.debited_vnd[row]), int(tally.credited_vnd[row])
     if kind is DiscrepancyKind.RETURN_WITHOUT_SETTLEMENT or detail == _MORE_BACK:
         return credited - debited
     if kind is DiscrepancyKind.CURRENCY_MISMATCH:
         return amount
-    return abs(debited - amount)
+    return debited - amount if kind is DiscrepancyKind.DUPLICATE_SETTLEMENT else differing

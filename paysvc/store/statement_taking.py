@@ -127,10 +127,10 @@ def _take(
         _verdicts(entries, positions, np.array(known["debit_count"], dtype=np.int64), funding),
     )
     event = f"{bank_code}:{file.sha256.hex()}:{row_id}"
+    after, differing = _joined(known, added), _differing(known, entries, positions)
     noted = money_moves.apply(
-        connection, bank_code, file.id, known, _joined(known, added), added.amount_differs, added.currency_differs,
-        at, event,
-    )  # fmt: skip
+        connection, bank_code, file.id, known, after, differing, added.currency_differs, at, event
+    )
     strange = _note_strangers(connection, bank_code, file, statement, booked & (positions < 0) & ~funding, at, event)
     return replace(
         taken,
@@ -165,6 +165,15 @@ def _sent(known: Columns) -> SentColumns:
         message_id=TextColumn.repeat("", count),
         payment_information_id=TextColumn.repeat("", count),
     )
+
+
+def _differing(known: Columns, entries: EntryColumns, positions: Int64) -> Int64:
+    """How far the booked lines of each payment are from the amount sent, added up, in đồng."""
+    rows = np.flatnonzero((entries.status == BOOKED) & (positions >= 0) & _in_vnd(entries))
+    amounts = np.array(known["amount_vnd"], dtype=np.int64)
+    found = np.zeros(len(amounts), dtype=np.int64)
+    np.add.at(found, positions[rows], np.abs(entries.amount_vnd[rows] - amounts[positions[rows]]))
+    return found
 
 
 def _joined(known: Columns, added: TallyColumns) -> Columns:

@@ -65,10 +65,10 @@ def take_statuses(
     returns.insert_statuses(
         connection, file, rows.references, ids, rows.statuses, rows.reason_codes, rows.bank_references
     )
-    nothing_differs = np.zeros(len(known["id"]), dtype=np.bool_)
+    nothing = np.zeros(len(known["id"]), dtype=np.int64)
     event = f"{bank.code}:{file.sha256.hex()}"
     noted = money_moves.apply(
-        connection, bank.code, file.id, known, _joined(known, rows, found), nothing_differs, nothing_differs, at, event
+        connection, bank.code, file.id, known, _joined(known, rows, found), nothing, nothing > 0, at, event
     )
     strangers = sorted({one for one, row in zip(rows.references, found, strict=True) if row is None})
     _note_strangers(connection, bank.code, file, strangers, at)
