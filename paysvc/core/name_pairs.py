@@ -32,8 +32,6 @@ _CHUNK = 16_384
 _LINE_END, _SPACE = 10, 32
 #: No letter has the highest code; it marks those that fall away.
 _NOTHING = 0xFFFFFFFF
-#: A remark in brackets has to be taken apart, so such a name takes the long way.
-_BRACKETS = tuple(map(ord, "([{"))
 
 
 def compare_pairs(left: Sequence[str], right: Sequence[str]) -> list[NameComparison]:
@@ -48,10 +46,9 @@ def compare_pairs(left: Sequence[str], right: Sequence[str]) -> list[NameCompari
 
 def _compare_chunk(left: Sequence[str], right: Sequence[str]) -> list[NameComparison]:
     one, other = _names(left), _names(right)
-    has_name = (np.diff(one.base_ends, prepend=-1) > 1) & (np.diff(other.base_ends, prepend=-1) > 1)
-    same_text = has_name & _equal_rows(one.written, other.written)
-    same_base = has_name & _equal_rows(one.base, other.base)
-    accents_missing = same_base & (one.is_plain != other.is_plain) & ~one.has_bracket & ~other.has_bracket
+    is_simple = one.is_simple & other.is_simple
+    same_text = is_simple & _equal_rows(one.written, other.written)
+    accents_missing = is_simple & (one.is_plain != other.is_plain) & _equal_rows(one.base, other.base)
     compared: list[NameComparison | None] = [None] * len(left)
     for known, answer in ((accents_missing, ACCENTS_NOT_COMPARABLE), (same_text, SAME_TEXT)):
         for row in np.flatnonzero(known).tolist():
@@ -61,13 +58,16 @@ def _compare_chunk(left: Sequence[str], right: Sequence[str]) -> list[NameCompar
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """One side: code points of all names, each ended by a line end; flags are one a name."""
+    """One side: code points of all names, each ended by a line end; flags are one a name.
+
+    `is_plain` is written without accents; `is_simple` has a letter, and nothing that needs to
+    be taken apart: no remark in brackets, no mark that belongs to no letter.
+    """
 
     written: _Codes
     base: _Codes
-    base_ends: Int64
     is_plain: Bool
-    has_bracket: Bool
+    is_simple: Bool
 
 
 def _names(texts: Sequence[str]) -> _Names:
@@ -78,11 +78,20 @@ def _names(texts: Sequence[str]) -> _Names:
     written = _collapsed(_mapped(codes, _single_space))
     spelled = _collapsed(_mapped(written, spelled_letter))
     base = _mapped(spelled, base_letter)
-    ends = np.flatnonzero(written == _LINE_END)
-    has_bracket = np.zeros(len(texts), dtype=np.bool_)
-    for bracket in _BRACKETS:
-        has_bracket[np.searchsorted(ends, np.flatnonzero(written == bracket))] = True
-    return _Names(written, base, np.flatnonzero(base == _LINE_END), _equal_rows(spelled, base), has_bracket)
+    is_simple = np.diff(np.flatnonzero(base == _LINE_END), prepend=-1) > 1
+    is_simple[np.searchsorted(np.flatnonzero(written == _LINE_END), _unusual(written))] = False
+    return _Names(written, base, _equal_rows(spelled, base), is_simple)
+
+
+def _unusual(written: _Codes) -> Int64:
+    """Where brackets and left-over marks lie; there are hardly ever any."""
+    letters = map(chr, _distinct(written))
+    unusual = [ord(one) for one in letters if one in "([{" or not base_letter(spelled_letter(one))]
+    return np.flatnonzero(np.isin(written, unusual)) if unusual else np.zeros(0, dtype=np.int64)
+
+
+def _distinct(codes: _Codes) -> list[int]:
+    return np.flatnonzero(np.bincount(codes)).tolist()
 
 
 def _single_space(letter: str) -> str:
@@ -92,7 +101,7 @@ def _single_space(letter: str) -> str:
 def _mapped(codes: _Codes, letter: Callable[[str], str]) -> _Codes:
     """Every letter replaced by `letter` of it (one letter or none), which is asked once for each."""
     table = np.zeros(int(codes.max()) + 1, dtype=np.uint32)
-    for code in np.flatnonzero(np.bincount(codes)).tolist():
+    for code in _distinct(codes):
         replaced = letter(chr(code))
         table[code] = ord(replaced) if replaced else _NOTHING
     table[_LINE_END] = _LINE_END

@@ -100,7 +100,7 @@ def base_name(text: str) -> str:
     NFKC, case, đ and its look-alike ð, combining marks, then apostrophe, hyphen, dot and any
     other punctuation to one space. NFC and NFD input give the same result.
     """
-    return _base(_spelled(fold(text))).upper()
+    return " ".join(_base(_spelled(fold(text))).split()).upper()
 
 
 def compare_names(left: str, right: str) -> NameComparison:
@@ -180,7 +180,7 @@ def _form(written: str) -> _Form:
     spelled, remark = _spelled(_REMARK.sub(" ", written)), _spelled(" ".join(_REMARK.findall(written)))
     if not spelled:  # the whole name stands in brackets
         spelled, remark = remark, ""
-    tokens = tuple(spelled.split())
+    tokens = tuple(token for token in spelled.split() if _base(token))
     return _Form(written, tokens, tuple(map(_toned, tokens)), tuple(map(_base, tokens)), remark)
 
 
