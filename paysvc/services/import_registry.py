@@ -31,6 +31,7 @@ from paysvc.store.registry_files import (
     close_import,
     find_import,
     open_import,
+    read_problems,
     refused_lines,
 )
 from paysvc.store.units import load_units
@@ -164,6 +165,15 @@ def write_error_file(kind: ImportKind, content: bytes, problems: Sequence[Record
         if number in by_line
     ]
     return write_sheet(sheet.dialect, [sheet.header[position] for position in kept] + list(ERROR_COLUMNS), rows)
+
+
+def stored_error_file(database: Database, vault: Vault, actor: Officer, file_id: int) -> bytes:
+    """The error file of an earlier import, from its kept bytes; without the suggested repairs,
+    which are personal data and are kept nowhere. Raises `NotFound`, `NotAllowed`."""
+    require(actor, _VERB)
+    with database.read() as connection:
+        kind, sha256, problems = read_problems(connection, file_id)
+    return write_error_file(kind, vault.get(sha256), problems)
 
 
 def _explained(problems: Sequence[RecordError]) -> list[str]:

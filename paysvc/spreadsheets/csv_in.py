@@ -26,10 +26,6 @@ from paysvc.spreadsheets.sheet import (
 _CHUNK = 1 << 20
 _SEPARATORS = (",", ";", "\t")
 
-#: An apostrophe in front of a formula, in UTF-8: most files have none, which saves a look at
-#: every cell.
-_ESCAPED = re.compile(b"'(?:" + b"|".join(re.escape(start.encode()) for start in FORMULA_STARTS) + b")")
-
 _VIETNAMESE = frozenset("àáảãạăằắẳẵặâầấẩẫậđèéẻẽẹêềếểễệìíỉĩịòóỏõọôồốổỗộơờớởỡợùúủũụưừứửữựỳýỷỹỵ")
 
 
@@ -37,7 +33,7 @@ def open_csv(content: bytes, is_header: IsHeader | None) -> Sheet:
     encoding = _encoding(content)
     _refuse_undecodable(content, encoding)
     separator = _separator(content, encoding, is_header)
-    is_escaped = encoding.startswith("utf-16") or _ESCAPED.search(content) is not None
+    is_escaped = _has_escaped(content, encoding)
 
     def blocks_from(number: int) -> Iterator[tuple[int, list[list[str]]]]:
         reader = _csv_reader(content, encoding, separator)
@@ -175,6 +171,16 @@ def _first_rows(content: bytes, encoding: str, separator: str) -> Iterator[list[
                 yield row
     except csv.Error:
         return
+
+
+def _has_escaped(content: bytes, encoding: str) -> bool:
+    """True where an apostrophe may stand in front of a formula: seldom, and then every cell is
+    looked at. Found in the bytes, because looking at every cell costs as much as reading them.
+    """
+    codec = "utf-16-be" if encoding == "utf-16-be" or content.startswith(b"\xfe\xff") else "utf-16-le"
+    codec = codec if encoding.startswith("utf-16") else "utf-8"
+    starts = (re.escape(start.encode(codec)) for start in FORMULA_STARTS)
+    return re.search(re.escape("'".encode(codec)) + b"(?:" + b"|".join(starts) + b")", content) is not None
 
 
 def _ends_with_newline(content: bytes, encoding: str) -> bool:

@@ -82,14 +82,14 @@ def take_beneficiaries(connection: Connection, sealer: Sealer, columns: Columns,
     """
     if not columns["citizen_id"]:
         return Taken(0, 0, 0)
-    numbers = list(dict.fromkeys(columns["citizen_id"]))
-    place = {number: position for position, number in enumerate(numbers)}
-    row_person = list(map(place.__getitem__, columns["citizen_id"]))
+    columns, row_keys = _in_key_order(columns, sealer.blind_index("citizen_id", columns["citizen_id"]))
+    numbers, keys = list(dict.fromkeys(columns["citizen_id"])), list(dict.fromkeys(row_keys))
+    place = {key: position for position, key in enumerate(keys)}
+    row_person = list(map(place.__getitem__, row_keys))
     # Of a person's rows any will do for the facts: the checks made sure that they agree.
     person_row = dict(zip(row_person, range(len(row_person)), strict=True))
-    first_rows = [person_row[position] for position in range(len(numbers))]
+    first_rows = [person_row[position] for position in range(len(keys))]
 
-    keys = sealer.blind_index("citizen_id", numbers)
     person_ids, is_new = _beneficiary_ids(connection, sealer, numbers, keys, source.at)
     person_change = _take_persons(connection, columns, first_rows, person_ids, is_new, source)
     row_ids = [person_ids[position] for position in row_person]
@@ -108,11 +108,12 @@ _ACCOUNT_FACTS = ("holder_name", "status", "currency", "registered_on")
 
 def take_accounts(connection: Connection, sealer: Sealer, columns: Columns, source: Source) -> Taken:
     """Bring the accounts up to what a bank's list says; an account not in it stays as it is."""
-    holders, bins, numbers = columns["holder_id"], columns["bank_bin"], columns["account_number"]
-    if not holders:
+    if not columns["holder_id"]:
         return Taken(0, 0, 0)
+    names = list(map("{}:{}".format, columns["bank_bin"], columns["account_number"]))
+    columns, keys = _in_key_order(columns, sealer.blind_index("account", names))
+    holders, bins, numbers = columns["holder_id"], columns["bank_bin"], columns["account_number"]
     is_old = [len(holder) == 9 for holder in holders]
-    keys = sealer.blind_index("account", list(map("{}:{}".format, bins, numbers)))
     # Before the holder's number goes into a digest it is a blind index: numbers have so few
     # digits that a plain digest of one could be tried out.
     holder_keys = _holder_keys(sealer, holders, is_old)
@@ -139,7 +140,7 @@ def take_population(connection: Connection, sealer: Sealer, columns: Columns, so
     """Bring the population records up to what the extract says."""
     if not columns["citizen_id"]:
         return Taken(0, 0, 0)
-    keys = sealer.blind_index("citizen_id", columns["citizen_id"])
+    columns, keys = _in_key_order(columns, sealer.blind_index("citizen_id", columns["citizen_id"]))
     names = ("full_name", "birth", "sex", "status", "deceased_on")
     digests = _digests({name: columns[name] for name in names})
     found = _open_versions(connection, population_record, population_record.c.citizen_key == _wanted.c.key, keys)
@@ -391,6 +392,13 @@ def _want(connection: Connection, keys: Sequence[bytes], bins: Sequence[str] | N
 def drop_wanted(connection: Connection) -> None:
     """Take the temporary table away again; its keys are nobody else's business."""
     connection.execute(text("DROP TABLE IF EXISTS wanted_key"))
+
+
+def _in_key_order(columns: Columns, keys: Sequence[bytes]) -> tuple[dict[str, list[str]], list[bytes]]:
+    """The rows sorted by key: an index that grows in order costs a third of one that does not."""
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    ordered = {name: [values[row] for row in order] for name, values in columns.items()}
+    return ordered, [keys[row] for row in order]
 
 
 def _digests(columns: Columns) -> list[bytes]:

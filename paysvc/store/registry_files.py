@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from paysvc.domain.errors import RecordError, Severity
+from paysvc.domain.errors import NotFound, RecordError, Severity
 from paysvc.domain.registry import ImportKind
 from paysvc.store.bulk import Same, insert_columns, next_ids
 from paysvc.store.tables import import_file, import_problem
@@ -61,6 +61,21 @@ def refused_lines(connection: Connection, file_id: int) -> set[int]:
             select(columns.line).where(columns.import_file_id == file_id, columns.severity == Severity.ERROR.value)
         ).scalars()
     )
+
+
+def read_problems(connection: Connection, file_id: int) -> tuple[ImportKind, bytes, list[RecordError]]:
+    """What an imported file was, its digest, and what was wrong with it. Raises `NotFound`."""
+    row = connection.execute(select(import_file).where(import_file.c.id == file_id)).one_or_none()
+    if row is None:
+        raise NotFound("import_unknown", f"There is no import {file_id}.")
+    columns = import_problem.c
+    found = connection.execute(
+        select(columns.line, columns.field, columns.code, columns.message, columns.severity)
+        .where(columns.import_file_id == file_id)
+        .order_by(columns.ordinal)
+    )
+    problems = [RecordError(line, field, code, message, Severity(how)) for line, field, code, message, how in found]
+    return ImportKind(row.kind), row.sha256, problems
 
 
 def open_import(
