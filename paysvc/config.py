@@ -38,6 +38,11 @@ class Settings:
     def vault(self) -> Path:
         return self.home / "vault"
 
+    @property
+    def reports(self) -> Path:
+        """Where reports published through the API are kept."""
+        return self.home / "reports"
+
 
 def read_settings(home: Path | None = None, database_url: str | None = None) -> Settings:
     """Settings from the environment; arguments (from the command line) win. Raises `BadSetting`."""

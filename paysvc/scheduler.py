@@ -22,8 +22,8 @@ from paysvc.services.collect_returns import collect_returns
 from paysvc.services.manage_officers import SYSTEM_OFFICER
 from paysvc.services.match_accounts import match_accounts
 from paysvc.services.reconcile_returns import reconcile_returns
-from paysvc.services.submit_batches import submit_due_batches
-from paysvc.store import schedules
+from paysvc.services.submit_batches import submit_batches
+from paysvc.store import cycles, schedules
 from paysvc.wiring import Wiring
 
 log = structlog.get_logger("paysvc.scheduler")
@@ -43,20 +43,23 @@ def _match_accounts(wiring: Wiring, arguments: Mapping[str, Any]) -> str:
 
 
 def _submit_batches(wiring: Wiring, arguments: Mapping[str, Any]) -> str:
-    results = submit_due_batches(
-        wiring.database, wiring.sealer, wiring.vault, wiring.banks, wiring.clock, SYSTEM_OFFICER
-    )
-    return f"{len(results)} plan(s)"
+    with wiring.database.read() as connection:
+        waiting = cycles.codes_to_send(connection)
+    for code in waiting:
+        submit_batches(
+            wiring.database, wiring.sealer, wiring.vault, wiring.banks, wiring.clock, SYSTEM_OFFICER, cycle_code=code
+        )
+    return f"{len(waiting)} plan(s)"
 
 
 def _collect_returns(wiring: Wiring, arguments: Mapping[str, Any]) -> str:
     result = collect_returns(wiring.database, wiring.vault, wiring.banks, wiring.clock, SYSTEM_OFFICER)
-    return f"{result.stored} file(s)"
+    return f"{len(result.new_files)} new file(s), {len(result.unreachable)} bank(s) unreachable"
 
 
 def _reconcile_returns(wiring: Wiring, arguments: Mapping[str, Any]) -> str:
     result = reconcile_returns(wiring.database, wiring.vault, wiring.banks, wiring.clock, SYSTEM_OFFICER)
-    return f"{result.accepted} accepted, {result.quarantined} quarantined"
+    return f"{len(result.files)} file(s) decided, {len(result.waiting)} waiting"
 
 
 VERBS: dict[str, Verb] = {

@@ -9,7 +9,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from paysvc import __version__
-from paysvc.cli import administration, serving
+from paysvc.cli import administration, demo, payments, reconcile, registry, reports, serving, verify
 from paysvc.cli.office import Office, examples
 from paysvc.cli.output import messages, show_error
 from paysvc.domain.errors import PaysvcError
@@ -42,13 +42,37 @@ def paysvc(context: click.Context, home: Path | None, database_url: str | None, 
     context.obj = Office(home, database_url, token_file)
 
 
-for command in (
+#: In the order of a month, then what keeps an installation running.
+COMMANDS = (
+    demo.demo,
+    payments.set_rules,
+    payments.deposit_fund,
+    registry.import_registry,
+    registry.match_accounts,
+    registry.list_matches,
+    registry.review_match,
+    payments.plan_payments,
+    payments.submit_plan,
+    payments.approve_plan,
+    payments.return_plan,
+    payments.withdraw_plan,
+    payments.hold_payment,
+    payments.submit_batches,
+    payments.collect_returns,
+    payments.reconcile_returns,
+    payments.show_cycle,
+    reports.publish_report,
+    reports.list_reports,
+    verify.verify,
+    reconcile.reconcile,
     administration.db,
     administration.officer,
     administration.schedule,
     serving.serve,
     serving.scheduler,
-):
+)
+
+for command in COMMANDS:
     paysvc.add_command(command)
 
 

@@ -9,7 +9,9 @@ import click
 
 from paysvc.cli.office import Office, examples, output_option, pass_office
 from paysvc.cli.output import messages, progress_bar, show_one, show_rows
+from paysvc.domain.matching import FOR_REVIEW, Outcome
 from paysvc.domain.registry import ImportKind
+from paysvc.services import review_match as reviewing
 from paysvc.services.import_registry import import_registry as import_file
 from paysvc.services.match_accounts import match_accounts as match_all
 
@@ -87,3 +89,61 @@ def match_accounts(office: Office, output: str) -> None:
     rows = [{"outcome": outcome.value, "people": count} for outcome, count in result.outcomes.items()]
     show_rows(rows, output)
     messages.print(f"{result.opened} new, {result.unchanged} unchanged, {result.closed} replaced.", markup=False)
+
+
+@click.command("list-matches", epilog=examples("paysvc list-matches --outcome name_close"))
+@click.option("--outcome", type=click.Choice([one.value for one in FOR_REVIEW]), help="Only these.")
+@click.option("--limit", type=click.IntRange(1, reviewing.LONGEST_PAGE), default=50, show_default=True)
+@click.option("--after", type=int, default=0, help="The last match of the page before.")
+@pass_office
+@output_option
+def list_matches(office: Office, outcome: str | None, limit: int, after: int, output: str) -> None:
+    """What the rule leaves to a person; numbers are masked."""
+    wanted = Outcome(outcome) if outcome else None
+    with office.signed_in() as (wiring, actor):
+        page = reviewing.list_matches(wiring.database, wiring.sealer, actor, outcome=wanted, after=after, limit=limit)
+    rows = [
+        {
+            "match": one.match_id,
+            "outcome": one.outcome,
+            "citizen_id": one.citizen_id,
+            "name": one.full_name,
+            "birth": one.birth,
+            "unit": one.unit_code,
+            "account": candidate.account_id,
+            "at": f"{candidate.bank_bin} {candidate.account}",
+            "holder": candidate.holder_name,
+        }
+        for one in page.matches
+        for candidate in one.candidates
+    ]
+    show_rows(rows, output)
+    messages.print(f"{page.waiting} wait for a decision.", markup=False)
+
+
+@click.command(
+    "review-match",
+    epilog=examples(
+        'paysvc review-match 118 --accept --reason "Đối chiếu căn cước, đúng người"',
+        'paysvc review-match 119 --accept --account 5512 --reason "Người hưởng chọn tài khoản này"',
+        'paysvc review-match 120 --reject --reason "Không đúng người"',
+    ),
+)
+@click.argument("match_id", type=int)
+@click.option("--accept/--reject", "is_accepted", required=True, help="What you decided.")
+@click.option("--account", "account_id", type=int, help="Which of several accounts.")
+@click.option("--reason", required=True, help="Kept with your name as long as the decision.")
+@pass_office
+@output_option
+def review_match(
+    office: Office, match_id: int, is_accepted: bool, account_id: int | None, reason: str, output: str
+) -> None:
+    """Decide about one match; the decision stands while the facts behind it do."""
+    with office.signed_in() as (wiring, actor):
+        if is_accepted:
+            result = reviewing.accept_match(
+                wiring.database, wiring.clock, actor, match_id, reason=reason, account_id=account_id
+            )
+        else:
+            result = reviewing.reject_match(wiring.database, wiring.clock, actor, match_id, reason=reason)
+    show_one({"match": result.match_id, "outcome": result.outcome.value}, output)

@@ -17,13 +17,14 @@ from paysvc.config import Settings, read_settings
 from paysvc.demo.banks import PROFILES, MockBank, mock_banks
 from paysvc.demo.province import Province, write_province
 from paysvc.demo.stages import Stages
-from paysvc.domain.errors import DoesNotReconcile
+from paysvc.domain.errors import DoesNotReconcile, SignatureInvalid
 from paysvc.domain.matching import Outcome as Match
 from paysvc.domain.officers import Officer, Role
+from paysvc.domain.registry import ImportKind
 from paysvc.services.approve_plan import approve_plan, submit_plan
 from paysvc.services.collect_returns import collect_returns
 from paysvc.services.deposit_fund import deposit_fund
-from paysvc.services.import_registry import ImportKind, ImportResult, import_registry
+from paysvc.services.import_registry import ImportResult, import_registry
 from paysvc.services.manage_officers import FIRST_START, add_officer, create_token
 from paysvc.services.match_accounts import MatchResult, match_accounts
 from paysvc.services.plan_payments import PlanResult, plan_payments
@@ -49,6 +50,9 @@ REPORT_DAY = date(2026, 12, 15)
 
 #: Enough for everybody; a fund that is short is a test of its own.
 _PER_PERSON_VND = 4_000_000
+
+#: By this setting a database is known to hold nothing but a demo.
+_MARK = "demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ def run_month(folder: Path, people: int, seed: int, database_url: str | None, st
         settings = _settle_in(folder / "office", database_url, banks)
         wiring = wire(settings, clock)
         try:
-            schema.upgrade(wiring.database)
+            schema.start_afresh(wiring.database, _MARK)
             desk = _Desk(wiring, clock, stages)
             return _work(desk, folder, province, banks, opening_vnd)
         finally:
@@ -267,8 +271,12 @@ def _publish(desk: _Desk, folder: Path) -> PublishedReport:
             folder=folder,
             progress=progress,
         )
-    with desk.stages.stage("Verify it as an outsider"):
-        verify_report(folder)
+    with desk.stages.stage("Verify it as an outsider") as progress:
+        found = verify_report(folder, wiring.signer.public_pem, progress=progress)
+    if not found.holds:
+        raise SignatureInvalid(
+            "report_does_not_hold", "The report does not hold: " + ", ".join(part.name for part in found.failed) + "."
+        )
     return report
 
 

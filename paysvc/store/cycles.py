@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, select, update
+from sqlalchemy import Connection, Row, and_, exists, or_, select, update
 
 from paysvc.domain.errors import Conflict, NotFound
-from paysvc.domain.instructions import CYCLE_NEXT, CycleState, may_follow
+from paysvc.domain.instructions import CYCLE_NEXT, BatchState, CycleState, may_follow
 from paysvc.domain.programmes import ProgrammeKind
 from paysvc.store.bulk import Same, insert_columns, next_ids
 from paysvc.store.tables import approval, batch, payment_cycle
@@ -133,6 +133,21 @@ def change_cycle(connection: Connection, cycle: Cycle, **values: object) -> Cycl
     if changed != 1:
         raise Conflict("cycle_changed", f"Cycle {cycle.code} changed meanwhile.", next_step="Look at it again.")
     return get_cycle(connection, cycle.code)
+
+
+def codes_to_send(connection: Connection) -> list[str]:
+    """Cycles that are approved, or released with a batch whose way is not over, oldest first."""
+    under_way = exists().where(
+        batch.c.cycle_id == payment_cycle.c.id,
+        batch.c.state.in_([BatchState.SEALED.value, BatchState.SENDING.value, BatchState.UNKNOWN.value]),
+    )
+    released = and_(payment_cycle.c.state == CycleState.RELEASED.value, under_way)
+    statement = (
+        select(payment_cycle.c.code)
+        .where(or_(payment_cycle.c.state == CycleState.APPROVED.value, released))
+        .order_by(payment_cycle.c.id)
+    )
+    return list(connection.execute(statement).scalars())
 
 
 def has_batches(connection: Connection, cycle_id: int) -> bool:

@@ -7,11 +7,20 @@ from flask_smorest import Api
 
 from paysvc import __version__
 from paysvc.web import access, observing, problems
-from paysvc.web.api import officers, schedules
+from paysvc.web.api import cycles, matching, officers, registry, reports, returns, rules, schedules
 from paysvc.wiring import Wiring
 
 #: The rooms of the API, in the order in which the documentation shows them.
-BLUEPRINTS = (officers.blueprint, schedules.blueprint)
+BLUEPRINTS = (
+    rules.blueprint,
+    registry.blueprint,
+    matching.blueprint,
+    cycles.blueprint,
+    returns.blueprint,
+    reports.blueprint,
+    officers.blueprint,
+    schedules.blueprint,
+)
 
 #: The largest body taken: a province's registry file is some 30 MB.
 MAX_BODY_BYTES = 512 << 20

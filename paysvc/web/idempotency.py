@@ -16,19 +16,17 @@ from functools import wraps
 from typing import Any, ParamSpec
 
 from flask import Response, current_app, make_response, request
-from sqlalchemy import and_, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from paysvc.domain.canonical import canonical_json
 from paysvc.domain.errors import Conflict, InvalidInput
-from paysvc.store.tables import idempotency_key as keys
+from paysvc.store import idempotency_keys
+from paysvc.store.idempotency_keys import Scope
 from paysvc.web.access import current_officer, wiring
 
 P = ParamSpec("P")
 
 #: A request whose process died leaves its key at work; after this long it may be tried again.
 _AT_WORK_LIMIT = timedelta(minutes=30)
-_AT_WORK = 0
 
 
 def idempotent(view: Callable[P, Any]) -> Callable[P, Any]:
@@ -41,66 +39,58 @@ def idempotent(view: Callable[P, Any]) -> Callable[P, Any]:
             return view(*args, **kwargs)
         if not 1 <= len(key) <= 255:
             raise InvalidInput("idempotency_key_malformed", "An Idempotency-Key has 1 to 255 characters.")
-        scope = _Scope(current_officer().officer_id, f"{request.method} {request.path}"[:120], key, _body_digest())
-        earlier = scope.begin()
+        route = f"{request.method} {request.path}"[:120]
+        keyed = _Keyed(Scope(current_officer().officer_id, route, key), _body_digest())
+        earlier = keyed.begin()
         if earlier is not None:
             return earlier
         try:
             answer = make_response(view(*args, **kwargs))
         except BaseException:
-            scope.forget()
+            keyed.forget()
             raise
         if answer.status_code < 300:
-            scope.remember(answer)
+            keyed.remember(answer)
         else:
-            scope.forget()
+            keyed.forget()
         return answer
 
     return wrapped
 
 
-class _Scope:
+class _Keyed:
     """One key of one officer on one route."""
 
-    def __init__(self, principal: str, route: str, key: str, digest: bytes) -> None:
-        self._values = {"principal": principal, "route": route, "key": key}
-        self._digest = digest
-        self._where = and_(keys.c.principal == principal, keys.c.route == route, keys.c.key == key)
+    def __init__(self, scope: Scope, digest: bytes) -> None:
+        self._scope, self._digest = scope, digest
 
     def begin(self) -> Response | None:
         """Claim the key; or the earlier answer. Raises `Conflict` or `InvalidInput`."""
         now = wiring().clock.now()
-        fresh = {"body_sha256": self._digest, "status": _AT_WORK, "response": "", "created_at": now}
-        try:
-            with wiring().database.write() as connection:
-                connection.execute(insert(keys).values(**self._values, **fresh))
-        except IntegrityError:
-            pass
-        else:
-            return None
         with wiring().database.write() as connection:
-            row = connection.execute(select(keys).where(self._where).with_for_update()).one()
-            if row.body_sha256 != self._digest:
+            if idempotency_keys.claim(connection, self._scope, self._digest, now):
+                return None
+            earlier = idempotency_keys.recall(connection, self._scope)
+            if earlier is None or earlier.body_sha256 != self._digest:
                 raise InvalidInput(
                     "idempotency_key_reused",
                     "This Idempotency-Key came before with another request.",
                     next_step="Use a new key for a new request.",
                 )
-            if row.status != _AT_WORK:
-                return _answer(row.status, row.response)
-            if row.created_at + _AT_WORK_LIMIT > now:
+            if earlier.status != idempotency_keys.AT_WORK:
+                return _answer(earlier.status, earlier.response)
+            if earlier.created_at + _AT_WORK_LIMIT > now:
                 raise Conflict("request_at_work", "The first request with this Idempotency-Key is still at work.")
-            connection.execute(update(keys).where(self._where).values(created_at=now))
+            idempotency_keys.work_again(connection, self._scope, now)
         return None
 
     def remember(self, answer: Response) -> None:
         with wiring().database.write() as connection:
-            text = answer.get_data(as_text=True)
-            connection.execute(update(keys).where(self._where).values(status=answer.status_code, response=text))
+            idempotency_keys.remember(connection, self._scope, answer.status_code, answer.get_data(as_text=True))
 
     def forget(self) -> None:
         with wiring().database.write() as connection:
-            connection.execute(delete(keys).where(self._where, keys.c.status == _AT_WORK))
+            idempotency_keys.forget(connection, self._scope)
 
 
 def _answer(status: int, text: str) -> Response:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from paysvc.cli_verify import verify
+from paysvc.cli.verify import verify
 from paysvc.domain.canonical import canonical_json
 from paysvc.signing import Signer, open_or_create_signer
 from paysvc.verify_report import State, verify_report
