@@ -210,8 +210,10 @@ def test_what_handing_over_found_out_is_an_outcome(
 def test_a_file_under_way_at_the_moment_is_unknown_and_evidence_ends_that(make_cycle, publish, tmp_path, days) -> None:
     cycle = make_cycle()
     cycle.send("unknown", only=["VIET"])
+    cycle.send("sent", only=["AGRI"])
     during = publish(tmp_path / "during", days[0] + timedelta(seconds=30))
-    assert during.totals["unknown"] == (2, 1_000_000)
+    assert during.totals["unknown"] == (8, 5_000_010)
+    assert publish(tmp_path / "then", days[0] + timedelta(minutes=1)).totals["unknown"] == (2, 1_000_000)
     cycle.books("VIET", days[2], [cycle.booked(7)])
     after = publish(tmp_path / "after", days[3])
     assert after.totals["unknown"] == (1, 500_000)
@@ -418,6 +420,14 @@ def test_a_moment_to_come_an_unknown_cycle_and_an_unapproved_one_are_refused(
         publish(tmp_path / "report", days[5], cycle_code="2026-12")
     with pytest.raises(Waiting):
         publish(tmp_path / "report", days[0] - timedelta(days=5))
+
+
+@on_sqlite
+def test_publishing_at_the_moment_itself_does_not_change_what_the_moment_gives(
+    paid_cycle, publish, tmp_path, clock
+) -> None:
+    one, other = (publish(tmp_path / name, clock.now()) for name in ("one", "other"))
+    assert digests(one.folder) == digests(other.folder)
 
 
 @on_sqlite
