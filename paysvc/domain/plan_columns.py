@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from paysvc.domain.disbursement import DISPOSITIONS, PLANNED, Int64
-from paysvc.domain.instructions import end_to_end_ids
+from paysvc.domain.instructions import ContentRow, end_to_end_ids
 from paysvc.domain.payment_dates import period_from_number
 from paysvc.domain.plan_draft import PlanDraft, PlanFacts
 
@@ -76,6 +76,31 @@ def credit_columns(facts: PlanFacts, draft: PlanDraft, line_ids: Sequence[int], 
         "creditor_name": [name if cash else holder for cash, name, holder in zip(in_cash, names, holders, strict=True)],
         "unit_code": _pick(persons["unit_code"], rows),
     }
+
+
+def content_rows(facts: PlanFacts, draft: PlanDraft, credits_: Mapping[str, Any]) -> list[ContentRow]:
+    """The credits as an approval sees them, in the order of their EndToEndIds."""
+    planned = draft.planned_lines
+    rows = draft.lines.person[planned]
+    amounts = credits_["amount_vnd"].tolist()
+    accounts = [
+        "" if channel == "cash" else account.hex()
+        for channel, account in zip(credits_["channel"], _pick(facts.persons["account_key"], rows), strict=True)
+    ]
+    columns = (
+        credits_["end_to_end_id"],
+        credits_["generation"],
+        amounts,
+        credits_["channel"],
+        credits_["bank_code"],
+        credits_["creditor_bin"],
+        accounts,
+        credits_["creditor_name"],
+        [key.hex() for key in _pick(facts.persons["citizen_key"], rows)],
+        credits_["unit_code"],
+        _pick([one.code for one in facts.programmes], draft.lines.programme[planned]),
+    )
+    return sorted(zip(*columns, strict=True))
 
 
 def is_released(draft: PlanDraft) -> list[bool]:

@@ -14,7 +14,7 @@ from paysvc.clock import Clock
 from paysvc.domain import plan_columns
 from paysvc.domain.disbursement import Figure
 from paysvc.domain.errors import Conflict, DoesNotReconcile, InvalidInput
-from paysvc.domain.instructions import CycleState
+from paysvc.domain.instructions import CycleState, content_sha256
 from paysvc.domain.officers import Officer, require
 from paysvc.domain.payment_dates import (
     DEFAULT_PAY_DAY,
@@ -118,11 +118,10 @@ def plan_payments(
         progress(2, _STEPS)
         if not len(draft.lines):
             raise Conflict("nothing_due", "Nobody is due anything that is not planned or paid already.")
-        _write(connection, sealer, clock.now(), cycle, facts, draft, progress)
+        digest = _write(connection, sealer, clock.now(), cycle, facts, draft, progress)
         figures = plans.read_figures(connection, cycle.id)
         _require_conserved(draft, figures)
         ledger.require_funded(connection, {code: one.amount_vnd for code, one in figures.needed.items()})
-        digest = plans.content_sha256(connection, cycle.id)
         cycles.change_cycle(connection, cycle, content_sha256=digest)
         result = _result(cycle, digest, draft, figures)
         audit_trail.append(connection, clock.now(), actor, VERB, f"cycle:{cycle_code}", _detail(result))
@@ -273,8 +272,11 @@ def _write(
     facts: PlanFacts,
     draft: PlanDraft,
     progress: Progress,
-) -> None:
-    """Four bulk inserts, in the order in which they refer to one another."""
+) -> bytes:
+    """Four bulk inserts, in the order in which they refer to one another.
+
+    Returns the digest of what was meant to be written; submitting compares it with the rows.
+    """
     new_ids = plans.insert_obligations(connection, now, plan_columns.obligation_columns(facts, draft))
     progress(3, _STEPS)
     line_ids = plans.insert_lines(connection, cycle.id, plan_columns.line_columns(facts, draft))
@@ -291,6 +293,7 @@ def _write(
     credits_ = plan_columns.credit_columns(facts, draft, line_ids, sealer.reference_key)
     plans.insert_instructions(connection, cycle.id, credits_)
     progress(6, _STEPS)
+    return content_sha256(cycle.header(), [plan_columns.content_rows(facts, draft, credits_)])
 
 
 def _require_conserved(draft: PlanDraft, figures: PlanFigures) -> None:

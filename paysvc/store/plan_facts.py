@@ -63,6 +63,7 @@ def read_persons(connection: Connection, programme_codes: Sequence[str]) -> Colu
             match.outcome,
             match.account_id,
             account.bank_bin,
+            account.account_key,
             account.holder_name,
         )
         .select_from(beneficiary)
