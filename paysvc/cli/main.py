@@ -24,7 +24,15 @@ Exit codes:
 """
 
 
+class _InOrder(click.Group):
+    """Lists commands in the order of a month, not of the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
 @click.group(
+    cls=_InOrder,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog=_EXIT_CODES + "\n" + examples("paysvc demo --people 20000", "paysvc db upgrade", "paysvc serve"),
 )
