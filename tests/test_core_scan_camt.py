@@ -227,6 +227,26 @@ def test_what_the_standard_demands_may_not_be_missing(missing: bytes) -> None:
     assert refusal(content.replace(missing, left)) == "wrong_structure"
 
 
+def test_a_batch_of_one_group_a_transaction_is_read_like_any_other() -> None:
+    """Some banks open a `NtryDtls` for every transaction, and an entry may be longer than a stride."""
+    rows = [Booking(f"P{n:04}", 1_000 + n) for n in range(2_000)]
+    content = statement(rows).replace(b"</TxDtls><TxDtls>", b"</TxDtls></NtryDtls><NtryDtls><TxDtls>")
+    found = read(content)
+    assert found.entries.reference.to_list() == [one.reference for one in rows]
+    assert found.entries.amount_vnd.tolist() == [one.amount for one in rows]
+    assert problems_of(found) == []
+    one_group = read(statement(rows, Booking("P")))
+    assert one_group.entries.reference.to_list() == [*(one.reference for one in rows), "P"]
+    assert one_group.entries.entry_number.tolist() == [1] * 2_000 + [2]
+
+
+@pytest.mark.parametrize("claimed", [1_999, 2_001])
+def test_a_long_batch_that_claims_another_number_is_a_problem(claimed: int) -> None:
+    rows = [Booking(f"P{n:04}", 1_000) for n in range(2_000)]
+    content = statement(rows).replace(b"<NtryDtls>", f"<NtryDtls><Btch><NbOfTxs>{claimed}</NbOfTxs></Btch>".encode())
+    assert read(content).problems == (f"In entry 1 the batch claims {claimed} transactions and holds 2000.",)
+
+
 def test_an_entry_outside_a_statement_is_refused() -> None:
     stray = entry_xml([Booking("P1")])
     assert refusal(statement(more=stray)) == "wrong_structure"

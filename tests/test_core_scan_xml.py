@@ -26,6 +26,7 @@ READERS = (read_camt, read_pain001, read_pain002)
 
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
 DOCUMENT = b'<Document xmlns="%scamt.053.001.08">' % ISO.encode()
+OPEN = DOCUMENT + b"<BkToCstmrStmt>"
 
 BAD = {
     "empty": (b"", "file_empty"),
@@ -62,7 +63,13 @@ BAD = {
     "an undeclared entity": (GOOD.replace(b"C1", b"&c;"), "xml_not_well_formed"),
     "a text that never ends": (GOOD.replace(b"C1", b"C" * 11_000_000), "xml_too_large"),
     "endless depth": (DOCUMENT + b"<a>" * 5_000, "xml_too_large"),
-    "a record that never ends": (DOCUMENT + b"<BkToCstmrStmt>" + b"<a></a>" * 2_500_000, "xml_too_large"),
+    "an entry that never ends": (OPEN + b"<Stmt><Ntry>" + b"<a></a>" * 2_500_000, "xml_too_large"),
+    "a header that never ends": (OPEN + b"<Stmt>" + b"<a></a>" * 2_500_000, "xml_too_large"),
+    "a brace in the namespace": (b'<Document xmlns="urn:{x}"/>', "xml_not_well_formed"),
+    "a brace in the namespace of a long file": (b'<Document xmlns="urn:{x}">' + b" " * 99_999, "wrong_message"),
+    "another body": (DOCUMENT + b"<BkToCstmrDbtCdtNtfctn/></Document>", "wrong_structure"),
+    "two bodies": (OPEN + b"</BkToCstmrStmt><BkToCstmrStmt/></Document>", "wrong_structure"),
+    "no body": (DOCUMENT + b"</Document>", "statement_missing"),
     "a NUL": (GOOD.replace(b"C1", b"C\x00"), "xml_not_well_formed"),
 }
 

@@ -25,9 +25,8 @@ from paysvc.core.scan_xml import (
     MAX_FIELD_LENGTH,
     NO_REFERENCE,
     Element,
-    Sweeper,
+    Shape,
     message_name,
-    place_of,
     qualified,
     records,
     refuse_unless,
@@ -38,13 +37,10 @@ from paysvc.domain.money import MAX_PAYMENT_VND, MAX_TOTAL_VND
 
 STATEMENTS = frozenset({"camt.053.001.02", "camt.053.001.04", "camt.053.001.08"})
 
-
 _BOOKED = int(BOOKED)
 _STATUS = {code: int(status) for code, status in ENTRY_STATUS_CODES.items()}
+_SHAPE = Shape(body="BkToCstmrStmt", container="Stmt", record="Ntry", parts="NtryDtls", part="TxDtls")
 _ROWS_A_PIECE = 20_000
-
-#: Details read are left to fall with their entry, unless a batch booking has many.
-_LEFT_IN_ENTRY = 16
 
 #: One row of `EntryColumns`, in the order of its columns.
 _Row = tuple[str, int, str, bool, int, str, str, int, str]
@@ -88,10 +84,9 @@ class _CamtReader:
         self._booking_date, self._references = tag("BookgDt"), tag("Refs")
         self._end_to_end_id, self._instruction_id = tag("EndToEndId"), tag("InstrId")
         self._bank_reference, self._amount_details = tag("AcctSvcrRef"), tag("AmtDtls")
-        self._return, self._reason, self._bank_code = tag("RtrInf"), tag("Rsn"), tag("BkTxCd")
+        self._return, self._reason = tag("RtrInf"), tag("Rsn")
         self._message_id = ""
         self._statements: list[Statement] = []
-        self._sweep_entries, self._sweep_transactions = Sweeper(), Sweeper()
         self._open_statement()
 
     def read(self, content: bytes) -> tuple[str, tuple[Statement, ...]]:
@@ -101,14 +96,14 @@ class _CamtReader:
             self._entry: self._take_entry,
             self._statement: self._take_statement,
         }
-        for element in records(content, self._name, ("GrpHdr", "TxDtls", "Ntry", "Stmt")):
-            take[element.tag](element)
+        for element in records(content, self._name, _SHAPE):
+            if element.tag in take:
+                take[element.tag](element)
         if not self._statements:
             raise FileRefused("statement_missing", "The file holds no statement.", place="byte 0")
         return self._message_id, tuple(self._statements)
 
     def _open_statement(self) -> None:
-        self._container: Element | None = None
         self._entry_number = 0
         self._rows: list[_Row] = []
         self._pieces: list[EntryColumns] = []
@@ -130,7 +125,6 @@ class _CamtReader:
     def _take_transaction(self, element: Element) -> None:
         details = element.getparent()
         if not self._groups or self._groups[-1][0] is not details:
-            self._require_parents(element, self._details, self._entry, self._statement)
             self._groups.append((details, len(self._pending)))
         found = _Transaction()
         place = f"entry {self._entry_number + 1}"
@@ -147,8 +141,6 @@ class _CamtReader:
             elif tag == self._return:
                 found.reason = self._reason_of(child)
         self._pending.append(found)
-        if len(self._pending) > _LEFT_IN_ENTRY:
-            self._sweep_transactions.sweep(element, details)
 
     def _take_references(self, references: Element, found: _Transaction) -> None:
         """The EndToEndId, or the InstrId where a bank gives none; and the bank's own."""
@@ -183,10 +175,7 @@ class _CamtReader:
     # An entry ------------------------------------------------------------------------------
 
     def _take_entry(self, element: Element) -> None:
-        if element.getparent() is not self._container:
-            self._require_parents(element, self._statement, qualified(self._name, "BkToCstmrStmt"))
-            self._container = element.getparent()
-        self._entry_number = number = self._entry_number + 1
+        number = self._entry_number + 1
         place = f"entry {number}"
         amount = direction = status = None
         bank_reference = booking_date = ""
@@ -202,10 +191,9 @@ class _CamtReader:
                 booking_date = text_of(child[0])[:10] if len(child) else ""
             elif tag == self._bank_reference:
                 bank_reference = (child.text or "").strip()
-            elif tag == self._bank_code:
-                # The standard's order: everything wanted stands before it, the details after,
-                # and those were read when they ended.
-                break
+            elif tag == self._details:
+                for transaction in child.iterchildren(self._transaction):
+                    self._take_transaction(transaction)
         # A batch booking is the sum of many payments, and may be far above any one of them.
         largest = MAX_TOTAL_VND if len(self._pending) > 1 else MAX_PAYMENT_VND
         booked = amount_of(amount, place, largest)
@@ -221,8 +209,8 @@ class _CamtReader:
             self._rows.append((found.reference, units, currency, debits, code, found.reason, own, number, booking_date))
         if len(self._rows) >= _ROWS_A_PIECE:
             self._close_piece()
+        self._entry_number = number
         self._open_entry()
-        self._sweep_entries.sweep(element, self._container)
 
     def _complete_details(self, booked: Amount, is_debit: bool, place: str) -> None:
         """Give every transaction an amount, and hold them against the entry."""
@@ -296,17 +284,6 @@ class _CamtReader:
         self._problems.append(f"In {place} the status is none that the standard knows.")
         return int(INFORMATION)
 
-    def _require_parents(self, element: Element, *tags: str) -> None:
-        parent = element.getparent()
-        for tag in tags:
-            if parent is None or parent.tag != tag:
-                raise FileRefused(
-                    "wrong_structure",
-                    "The file's elements are not where the standard has them.",
-                    place=place_of(element, f"entry {self._entry_number + 1}"),
-                )
-            parent = parent.getparent()
-
     # A statement ---------------------------------------------------------------------------
 
     def _close_piece(self) -> None:
@@ -334,12 +311,10 @@ class _CamtReader:
         )
 
     def _take_statement(self, element: Element) -> None:
-        self._require_parents(element, qualified(self._name, "BkToCstmrStmt"), qualified(self._name, "Document"))
-        if self._pending:
+        if next(element.iterchildren(self._details, self._transaction), None) is not None:
             raise FileRefused("wrong_structure", "A transaction stands outside every entry.")
         self._close_piece()
         entries = concatenate(self._pieces) if self._pieces else no_entries()
         claims = StatementClaims(self._name, element, self._problems, self._counted)
         self._statements.append(claims.statement(entries))
-        element.clear()
         self._open_statement()

@@ -12,7 +12,7 @@ from paysvc.core.scan_amount import amount_of, count_of, total_of
 from paysvc.core.scan_xml import (
     NO_REFERENCE,
     Element,
-    Sweeper,
+    Shape,
     message_name,
     place_of,
     qualified,
@@ -27,6 +27,7 @@ ORDERS = frozenset({"pain.001.001.03", "pain.001.001.09"})
 
 #: ISO 20022 Max35Text.
 _LONGEST_ID = 35
+_SHAPE = Shape(body="CstmrCdtTrfInitn", container="PmtInf", record="CdtTrfTxInf")
 _ROWS_A_PIECE = 20_000
 
 
@@ -77,7 +78,6 @@ class _OrderReader:
         self._instruction_ids: list[TextColumn] = []
         self._pieces: list[SentColumns] = []
         self._block_count = self._block_sum = self._count = self._sum = 0
-        self._sweeper = Sweeper()
 
     def read(self, content: bytes) -> SentFile:
         take = {
@@ -85,8 +85,9 @@ class _OrderReader:
             self._payment: self._take_payment,
             self._block: self._take_block,
         }
-        for element in records(content, self._name, ("GrpHdr", "CdtTrfTxInf", "PmtInf")):
-            take[element.tag](element)
+        for element in records(content, self._name, _SHAPE):
+            if element.tag in take:
+                take[element.tag](element)
         if not self._message_id or not self._pieces or self._rows:
             raise FileRefused("wrong_structure", "The order has no identification, or no payments in a payment block.")
         self._require(self._declared, self._count, self._sum, "the file")
@@ -133,7 +134,6 @@ class _OrderReader:
             raise FileRefused("amount_too_large", "The order's sum is beyond every ledger.", place=place)
         if len(self._rows) >= _ROWS_A_PIECE:
             self._close_piece(element.getparent())
-        self._sweeper.sweep(element, element.getparent())
 
     def _take_block(self, element: Element) -> None:
         self._close_piece(element)
@@ -145,7 +145,6 @@ class _OrderReader:
                 account.find(f"{qualified(self._name, 'Othr')}/{qualified(self._name, 'Id')}")
             )
             self._accounts.add(number)
-        element.clear()
 
     def _close_piece(self, block: Element | None) -> None:
         rows, self._rows = self._rows, []

@@ -17,7 +17,7 @@ from paysvc.core.scan_xml import (
     MAX_FIELD_LENGTH,
     NO_REFERENCE,
     Element,
-    Sweeper,
+    Shape,
     message_name,
     place_of,
     qualified,
@@ -29,6 +29,7 @@ from paysvc.domain.errors import FileRefused
 
 STATUS_REPORTS = frozenset({"pain.002.001.03", "pain.002.001.10"})
 
+_SHAPE = Shape(body="CstmrPmtStsRpt", container="OrgnlPmtInfAndSts", record="TxInfAndSts")
 _ROWS_A_PIECE = 20_000
 
 #: reference, status, reason code, bank reference
@@ -69,7 +70,6 @@ class _StatusReader:
         self._in_block: Counter[str] = Counter()
         self._in_file: Counter[str] = Counter()
         self._declared_in_file: dict[str, int] = {}
-        self._sweeper = Sweeper()
 
     def read(self, content: bytes) -> BankReturns:
         take = {
@@ -78,10 +78,9 @@ class _StatusReader:
             self._transaction: self._take_transaction,
             self._block: self._take_block,
         }
-        for element in records(
-            content, self._name, ("GrpHdr", "OrgnlGrpInfAndSts", "TxInfAndSts", "OrgnlPmtInfAndSts")
-        ):
-            take[element.tag](element)
+        for element in records(content, self._name, _SHAPE):
+            if element.tag in take:
+                take[element.tag](element)
         if not self._answers:
             raise FileRefused("wrong_structure", "The report does not say which message it answers.")
         _require_agreement(self._declared_in_file, self._in_file, "the file")
@@ -112,7 +111,6 @@ class _StatusReader:
         _require_agreement(self._declared_per_status(element), self._in_block, "a payment block")
         self._in_block.clear()
         self._groups.append(self._status_of_group(element, block, "PmtInfSts"))
-        element.clear()
 
     def _take_transaction(self, element: Element) -> None:
         end_to_end_id = instruction_id = status = reason = bank_reference = ""
@@ -138,7 +136,6 @@ class _StatusReader:
         self._in_file[status] += 1
         if len(self._rows) >= _ROWS_A_PIECE:
             self._close_piece()
-        self._sweeper.sweep(element, element.getparent())
 
     def _reason_of(self, information: Element) -> str:
         reason = information.find(self._reason)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal, cast
 
 from lxml import etree
@@ -32,7 +33,10 @@ MAX_FIELD_LENGTH = 2_000
 #: ISO 20022: what stands for the EndToEndId where the payer gave none.
 NO_REFERENCE = "NOTPROVIDED"
 
-_CHUNK = 1 << 16
+#: A statement's header has some dozen elements; each is looked at again in every stride.
+_MOST_HEADERS = 1_000
+
+_STRIDE = 1 << 16
 _MESSAGE_NAME = re.compile(r"[a-z]{4}\.[0-9]{3}\.[0-9]{3}\.[0-9]{2}")
 _COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf\x27\x1c")
 _WRONG_ENCODING = {
@@ -53,7 +57,7 @@ def message_name(content: bytes) -> str:
     `xml_not_well_formed`, `xml_wrong_encoding`, `xml_has_dtd`, `xml_too_large` or `wrong_message`.
     """
     _refuse_what_is_no_text(content)
-    for root in _elements(content, event="start", tags=None):
+    for _, root in _growing(content, event="start", tag=None):
         # The document type stands before the root, so it is known by now, and nothing was expanded.
         if root.getroottree().docinfo.internalDTD is not None:
             raise FileRefused(
@@ -76,14 +80,39 @@ def refuse_unless(name: str, accepted: frozenset[str], wanted: str) -> None:
         )
 
 
-def records(content: bytes, name: str, ends: tuple[str, ...]) -> Iterator[Element]:
-    """The elements with the local names `ends`, each when it is complete, in document order.
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Where a message keeps what is many, in local names.
 
-    `name` is what `message_name` said of the same bytes. The element handed out is whole;
-    the reader drops it when it is done with it (`drop_previous`). Raises `FileRefused` as
-    `message_name` does, wherever in the file the fault lies.
+    `Document/<body>/<container>*/<record>*`, and, where one record may itself hold many parts,
+    `<record>/<parts>*/<part>*`.
     """
-    return _elements(content, event="end", tags=tuple(qualified(name, end) for end in ends))
+
+    body: str
+    container: str
+    record: str
+    parts: str = ""
+    part: str = ""
+
+
+def records(content: bytes, name: str, shape: Shape) -> Iterator[Element]:
+    """The elements that a reader takes, each when it is whole, in document order.
+
+    `name` is what `message_name` said of the same bytes. Handed out are the body's other
+    children (headers), the records, and each container after its records, with its own
+    header still in it. Parts come by themselves, before their record, only out of a record
+    that is longer than the parser's stride; all others are still inside it. What was handed
+    out is dropped when the next is asked for. Raises `FileRefused` as `message_name` does,
+    wherever in the file the fault lies, and with `wrong_structure`.
+    """
+    walk = _Walk(name, shape)
+    last_record = 0
+    for position, root in _growing(content, event="start", tag=qualified(name, "Document")):
+        for element in walk.whole(root, is_complete=position == len(content)):
+            last_record = position
+            yield element
+        if position - last_record > MAX_RECORD_BYTES:
+            raise FileRefused("xml_too_large", "One record of the file never ends.", place=f"byte {last_record}")
 
 
 def qualified(name: str, local: str) -> str:
@@ -98,25 +127,76 @@ def text_of(element: Element | None) -> str:
 
 def place_of(element: Element, what: str) -> str:
     """`entry 12, line 340`: where a person finds the element in the file."""
-    return f"{what}, line {element.sourceline}" if element.sourceline else what
+    return ", ".join(filter(None, (what, f"line {element.sourceline}" if element.sourceline else "")))
 
 
-class Sweeper:
-    """Forgets records that were read, one step behind the parser.
+class _Walk:
+    """Takes from a growing tree what is whole, and takes it out of the tree.
 
-    The element that just ended is still the parser's last node and has to stay; the one
-    before it under the same parent goes, with the white space behind it.
+    An element is whole as soon as another follows it. The last one stays, because it may be
+    the one that the parser is still filling.
     """
 
-    def __init__(self) -> None:
-        self._parent: Element | None = None
-        self._previous: Element | None = None
+    def __init__(self, name: str, shape: Shape) -> None:
+        self._body, self._container = qualified(name, shape.body), qualified(name, shape.container)
+        self._record = qualified(name, shape.record)
+        self._parts, self._part = qualified(name, shape.parts), qualified(name, shape.part)
 
-    def sweep(self, done: Element, parent: Element | None) -> None:
-        """Take the element swept before out of `parent`, which is also the parent of `done`."""
-        if self._previous is not None and parent is not None and self._parent is parent:
-            parent.remove(self._previous)
-        self._previous, self._parent = done, parent
+    def whole(self, root: Element, *, is_complete: bool) -> Iterator[Element]:
+        """What became whole since the last time; all the rest when the tree `is_complete`."""
+        if len(root) > 1 or (len(root) and root[0].tag != self._body):
+            place = place_of(root[-1], "")
+            raise FileRefused("wrong_structure", "The message is not what its name says.", place=place)
+        if not len(root):
+            return
+        body = root[0]
+        children = list(body)
+        end = len(children) if is_complete else len(children) - 1
+        for child in children[:end]:
+            if child.tag == self._container:
+                yield from self._take(child, self._record, len(child))
+            elif child.tag in (self._record, self._part):
+                place = place_of(child, "")
+                raise FileRefused("wrong_structure", "The file's elements are not where they belong.", place=place)
+            yield child
+        del body[: max(end, 0)]
+        if not is_complete and children and children[-1].tag == self._container:
+            yield from self._in_open_container(children[-1])
+
+    def _in_open_container(self, container: Element) -> Iterator[Element]:
+        yield from self._take(container, self._record, len(container) - 1)
+        if len(container) and container[-1].tag == self._record:
+            for parts in self._new_parts(container[-1]):
+                is_open = parts.getnext() is None
+                yield from self._take(parts, self._part, len(parts) - 1 if is_open else len(parts))
+
+    def _new_parts(self, record: Element) -> list[Element]:
+        """The record's groups of parts that were not emptied yet: the last ones."""
+        new: list[Element] = []
+        parts = next(record.iterchildren(reversed=True), None)
+        while parts is not None and parts.tag == self._parts:
+            if new and next(parts.iterchildren(self._part), None) is None:
+                break
+            new.append(parts)
+            parts = parts.getprevious()
+        return new[::-1]
+
+    def _take(self, parent: Element, tag: str, end: int) -> Iterator[Element]:
+        """The children `tag` of `parent` before `end`, which stand together by every schema."""
+        first = last = -1
+        for at, child in enumerate(list(parent)[: max(end, 0)]):
+            if child.tag == tag:
+                if first < 0:
+                    first = at
+                elif last != at - 1:
+                    place = place_of(child, "")
+                    raise FileRefused("wrong_structure", "The file's elements are not in their order.", place=place)
+                last = at
+                yield child
+        if first >= 0:
+            del parent[first : last + 1]
+        elif end > _MOST_HEADERS:
+            raise FileRefused("xml_too_large", "A header of the file never ends.", place=place_of(parent, ""))
 
 
 def _refuse_what_is_no_text(content: bytes) -> None:
@@ -133,10 +213,11 @@ def _refuse_what_is_no_text(content: bytes) -> None:
         raise FileRefused("file_too_large", f"The file is larger than {MAX_FILE_BYTES >> 20} MiB.", place="byte 0")
 
 
-def _elements(content: bytes, event: Literal["start", "end"], tags: tuple[str, ...] | None) -> Iterator[Element]:
+def _growing(content: bytes, event: Literal["start"], tag: str | None) -> Iterator[tuple[int, Element]]:
+    """The root and how many bytes are in it, again after each stride, the last time when all are."""
     parser = etree.XMLPullParser(
         events=(event,),
-        tag=tags,
+        tag=tag,
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
@@ -148,27 +229,26 @@ def _elements(content: bytes, event: Literal["start", "end"], tags: tuple[str, .
         remove_comments=True,
         remove_pis=True,
     )
-    last_record = 0
+    root: Element | None = None
     try:
-        for start in range(0, len(content), _CHUNK):
-            parser.feed(content[start : start + _CHUNK])
-            for _, element in parser.read_events():
-                last_record = start
-                yield cast("Element", element)
-            if start - last_record > MAX_RECORD_BYTES:
-                raise FileRefused("xml_too_large", "One record of the file never ends.", place=f"byte {last_record}")
+        for start in range(0, len(content), _STRIDE):
+            parser.feed(content[start : start + _STRIDE])
+            if root is None:
+                root = next((cast("Element", element) for _, element in parser.read_events()), None)
+            if root is not None and start + _STRIDE < len(content):
+                yield start + _STRIDE, root
         parser.close()
-        for _, element in parser.read_events():
-            yield cast("Element", element)
     except etree.XMLSyntaxError as failure:
         raise _refusal(content, failure) from None
+    if root is not None:
+        yield len(content), root
 
 
 def _refusal(content: bytes, failure: etree.XMLSyntaxError) -> FileRefused:
     line, column = failure.position
     place = f"line {line}, column {column}"
     code = getattr(failure, "code", None)
-    if b"<!DOCTYPE" in content[:_CHUNK]:
+    if b"<!DOCTYPE" in content[:_STRIDE]:
         return FileRefused("xml_has_dtd", "The file carries a document type (DTD); no bank message does.", place=place)
     if code in _WRONG_ENCODING:
         return FileRefused(
