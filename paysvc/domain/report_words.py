@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta, timezone
+
+#: UTC+7 all year.
+VIETNAM = timezone(timedelta(hours=7))
+
 TOTALS: dict[str, str] = {
     "entitled": "Phải chi trong kỳ",
     "held": "Tạm giữ, chưa chi",
