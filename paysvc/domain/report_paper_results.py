@@ -96,10 +96,10 @@ def breakdown(title: str, rows: Sequence[Body], names: Mapping[str, str]) -> Sec
     columns = ("entitled", *words.OUTCOMES)
     shown = [
         row(
-            names.get(row["code"]) or row["code"],
-            *(f"{words.number(row[name]['count'])}\n{words.dong(row[name]['amount_vnd'])}" for name in columns),
+            names.get(one["code"]) or one["code"],
+            *(f"{words.number(one[name]['count'])}\n{words.dong(one[name]['amount_vnd'])}" for name in columns),
         )
-        for row in rows
+        for one in rows
     ]
     return section(
         title,
