@@ -221,6 +221,11 @@ def test_a_file_refused_by_https_says_why(tmp_path: Path) -> None:
         assert client.get("/files/M1.txt").json()["state"] == "refused"
         assert client.get("/files/M1.txt").json()["code"] == "FF01"
         assert put(client, "M1.txt", "M1", b"no list").status_code == 422
+        # What could not be read has used up neither name nor id.
+        assert put(client, "M1.txt", "M1", pay01(TEN)).status_code == 201
+        assert client.get("/files/M1.txt").json()["state"] == "received"
+        assert bank.ask("day", date="2026-12-02")["taken"]["accepted"] > 0
+        assert client.get("/files/M1.txt").json()["state"] == "received"
         bank.ask("misbehave", refuse_files=1, refuse_code="TM01")
         refused = put(client, "M2.txt", "M2", pay01(TEN, "M2"))
         assert (refused.status_code, refused.json()["code"]) == (422, "TM01")

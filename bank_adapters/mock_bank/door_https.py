@@ -41,25 +41,33 @@ class Counter:
         """Put a file into the inbox, once. HTTP status and answer: 201 new, 200 the same bytes
         again, 409 other bytes under this name or message id, 422 refused."""
         digest = hashlib.sha256(content).hexdigest()
-        id_file = self._ids / hashlib.sha256(message_id.encode()).hexdigest()
         with self._lock:
             here = self.premises.find(name)
-            if here and digest_of(here) != digest:
+            refusal = self.premises.refusal(name) if here and here.parent == self.premises.refused else None
+            # What could not be read was no message: neither its name nor its id is used up.
+            unreadable = refusal is not None and refusal[0] == "FF01"
+            is_same = here is not None and digest_of(here) == digest
+            if here and not is_same and not unreadable:
                 return 409, _problem("DUPL", "other bytes were received under this name")
-            if id_file.exists() and id_file.read_text() != digest:
+            if not unreadable and not self._is_new_id(message_id, digest):
                 return 409, _problem("DUPL", "other bytes were received under this message id")
-            refusal = self.premises.refusal(name)
-            if refusal:
-                return 422, _problem(*refusal)
-            if here:
-                return 200, {"receipt": digest[:16]}
+            if is_same:
+                return (422, _problem(*refusal)) if refusal else (200, {"receipt": digest[:16]})
             if self.settings.once("refuse_files"):
                 return 422, _problem(self.settings.value("refuse_code"), "the bank does not take this file today")
             arriving = self.premises.inbox / f"{name}.part"
             arriving.write_bytes(content)
-            id_file.write_text(digest)
+            self._id_file(message_id).write_text(digest)
             arriving.replace(self.premises.inbox / name)
             return 201, {"receipt": digest[:16]}
+
+    def _id_file(self, message_id: str) -> Path:
+        return self._ids / hashlib.sha256(message_id.encode()).hexdigest()
+
+    def _is_new_id(self, message_id: str, digest: str) -> bool:
+        """True unless other bytes were brought under this id."""
+        known = self._id_file(message_id)
+        return not known.exists() or known.read_text() == digest
 
     def state(self, name: str) -> dict[str, str] | None:
         """What became of a file that was brought, or None for one that never arrived."""
