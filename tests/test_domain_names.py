@@ -114,7 +114,10 @@ CASES = [
     ("Trần Thị Hoa", "Phạm Thị Hoa", "mismatch", "different_words"),
     ("Vừ", "Và", "mismatch", "different_words"),
     ("Lê An", "Lê Ẩn", "mismatch", "different_accents"),
+    ("(Hoà)", "HOA", "match", "accents_not_comparable"),
+    (":\u0300(0", ":\u0300(0", "exact", "same_text"),
     # No name at all agrees with nothing.
+    (":\u0300", ":\u0300", "mismatch", "no_name"),
     ("", "", "mismatch", "no_name"),
     ("...", "...", "mismatch", "no_name"),
     ("Nguyễn Văn An", " ", "mismatch", "no_name"),

@@ -166,7 +166,7 @@ class _Form(NamedTuple):
     spelled: tuple[str, ...]
     toned: tuple[str, ...]
     bases: tuple[str, ...]
-    remark: str
+    remark: tuple[str, ...]
 
     @property
     def is_accented(self) -> bool:
@@ -177,11 +177,15 @@ class _Form(NamedTuple):
 
 
 def _form(written: str) -> _Form:
-    spelled, remark = _spelled(_REMARK.sub(" ", written)), _spelled(" ".join(_REMARK.findall(written)))
-    if not spelled:  # the whole name stands in brackets
-        spelled, remark = remark, ""
-    tokens = tuple(token for token in spelled.split() if _base(token))
+    tokens, remark = _tokens(_REMARK.sub(" ", written)), _tokens(" ".join(_REMARK.findall(written)))
+    if not tokens:  # the whole name stands in brackets
+        tokens, remark = remark, ()
     return _Form(written, tokens, tuple(map(_toned, tokens)), tuple(map(_base, tokens)), remark)
+
+
+def _tokens(written: str) -> tuple[str, ...]:
+    """The words as they are spelled; a mark that belongs to no letter is no word."""
+    return tuple(token for token in _spelled(written).split() if _base(token))
 
 
 @lru_cache(maxsize=65536)
