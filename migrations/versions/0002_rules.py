@@ -181,6 +181,13 @@ RULES: list[Rule] = [
         "the content of a submitted plan is fixed",
     ),
     Rule(
+        "cycle_header_fixed",
+        "payment_cycle",
+        "UPDATE OF code, kind, programmes, periods, value_date, maker_id, created_at, submitted_by, submitted_at",
+        "OLD.state <> 'DRAFT' AND NEW.state <> 'DRAFT'",
+        "what a submitted plan says of itself is fixed",
+    ),
+    Rule(
         "batch_of_released_plan",
         "batch",
         "INSERT",

@@ -1,0 +1,552 @@
+"""The rules hold without the program: each is attacked by plain SQL, on both databases.
+
+U1 to U10 are the data rules of docs/decisions/0004. Every trigger of the migration has an
+attack here, so a rule that is added without one fails the first test.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from paysvc.clock import FixedClock
+from paysvc.domain.officers import Officer
+from paysvc.sealing import Sealer
+from paysvc.services.approve_plan import approve_plan, submit_plan, withdraw_plan
+from paysvc.services.plan_payments import plan_payments
+from paysvc.store.engine import Database
+from paysvc.store.tables import (
+    approval,
+    bank_file,
+    bank_statement,
+    batch,
+    inbound_file,
+    instant_text,
+    payment_cycle,
+    payment_status,
+    report,
+    statement_line,
+)
+from tests.planned_province import BANKS, Enrolled, Province
+
+BATCH = (
+    "INSERT INTO batch (id, cycle_id, bank_code, part, value_date, count, sum_vnd, content_sha256, message_id, state,"
+    " version, created_at) VALUES ({id}, {cycle}, 'AGRI', {part}, '2026-12-07', 1, {sum}, {digest}, '{message}',"
+    " 'SEALED', 1, '{now}')"
+)
+INSTRUCTION = (
+    "INSERT INTO instruction (id, entitlement_id, cycle_id, end_to_end_id, generation, amount_vnd, channel, bank_code,"
+    " account_id, creditor_bin, creditor_name, unit_code, state) SELECT 900, {line}, {cycle}, '{reference}', 0,"
+    " {amount}, '{channel}', 'AGRI', {account}, '970405', 'N', '16681', 'PLANNED' FROM payment_cycle WHERE id = 1"
+)
+APPROVAL = (
+    "INSERT INTO approval (id, cycle_id, content_sha256, maker_id, approver_id, approved_at)"
+    " SELECT 900, {cycle}, {content}, '{maker}', '{approver}', '{now}' FROM payment_cycle WHERE id = {cycle}"
+)
+
+#: Cycle 1 is approved and has a batch, cycle 2 is submitted, cycle 3 a draft, cycle 4 approved
+#: without a batch, cycle 5 a draft whose approval was cancelled. Rule -> what it must refuse.
+TRIGGERS: dict[str, list[str]] = {
+    "audit_event_never_update": ["UPDATE audit_event SET actor = 'nobody' WHERE id = 1"],
+    "audit_event_never_delete": ["DELETE FROM audit_event WHERE id = 1"],
+    "bank_file_never_update": [
+        "UPDATE bank_file SET sha256 = {zeros}",
+        "UPDATE bank_file SET message_id = 'M9'",
+        "UPDATE bank_file SET sum_vnd = 1",
+    ],
+    "bank_file_never_delete": ["DELETE FROM bank_file"],
+    "inbound_file_never_delete": ["DELETE FROM inbound_file WHERE id = 2"],
+    "inbound_file_bytes_fixed": [
+        "UPDATE inbound_file SET sha256 = {zeros}",
+        "UPDATE inbound_file SET size = 1",
+        "UPDATE inbound_file SET received_at = '{now}', bank_code = 'X'",
+    ],
+    "bank_statement_never_update": ["UPDATE bank_statement SET account = 'x'"],
+    "bank_statement_never_delete": ["DELETE FROM bank_statement WHERE id = 2"],
+    "statement_line_never_delete": ["DELETE FROM statement_line"],
+    "statement_line_fixed": [
+        "UPDATE statement_line SET amount_vnd = 1",
+        "UPDATE statement_line SET is_debit = {false}",
+        "UPDATE statement_line SET reference = 'P1', status = 'PDNG'",
+    ],
+    "payment_status_never_update": ["UPDATE payment_status SET status = 'RJCT'"],
+    "payment_status_never_delete": ["DELETE FROM payment_status"],
+    "obligation_never_update": [
+        "UPDATE obligation SET amount_vnd = amount_vnd + 1 WHERE id = 1",
+        "UPDATE obligation SET period = '2027-09' WHERE id = 1",
+    ],
+    "entitlement_fixed": [
+        "UPDATE entitlement SET beneficiary_id = 2 WHERE cycle_id = 1 AND beneficiary_id = 1",
+        "UPDATE entitlement SET disposition = 'held', reason = 'x' WHERE cycle_id = 2",
+        "UPDATE entitlement SET amount_vnd = 1 WHERE cycle_id = 4",
+    ],
+    "entitlement_stays": ["DELETE FROM entitlement WHERE cycle_id = 2 AND disposition = 'held'"],
+    "obligation_claim_fixed": [
+        "UPDATE obligation_claim SET entitlement_id = 1 WHERE entitlement_id = 2",
+        "UPDATE obligation_claim SET obligation_id = 1 WHERE obligation_id = 2",
+    ],
+    "obligation_claim_stays": ["DELETE FROM obligation_claim WHERE entitlement_id = 1"],
+    "instruction_delete_in_draft": [
+        "DELETE FROM instruction WHERE cycle_id = 1",
+        "DELETE FROM instruction WHERE cycle_id = 2",
+    ],
+    "instruction_insert_in_draft": [
+        INSTRUCTION.format(line=1, cycle=cycle, reference="PX", amount=1, channel="account", account=1)
+        for cycle in (1, 2, 4)
+    ],
+    "instruction_content_fixed": [
+        f"UPDATE instruction SET {change} WHERE cycle_id = {cycle}"
+        for cycle in (1, 2, 4)
+        for change in (
+            "entitlement_id = 999",
+            "cycle_id = 3",
+            "end_to_end_id = 'PX'",
+            "generation = 1",
+            "amount_vnd = amount_vnd + 1",
+            "channel = 'cash', account_id = NULL",
+            "bank_code = 'VCB'",
+            "account_id = 3",
+            "creditor_bin = '970436'",
+            "creditor_name = 'NGUYEN VAN KHAC'",
+            "unit_code = '99999'",
+        )
+    ],
+    "approval_of_what_was_submitted": [
+        # Of a draft, of other content, naming another maker.
+        APPROVAL.format(cycle=3, content="content_sha256", maker="maker.lan", approver="a.b", now="{now}"),
+        APPROVAL.format(cycle=2, content="{zeros}", maker="maker.lan", approver="a.b", now="{now}"),
+        APPROVAL.format(cycle=2, content="content_sha256", maker="maker.tam", approver="a.b", now="{now}"),
+    ],
+    "approval_by_another_person": [
+        APPROVAL.format(cycle=2, content="content_sha256", maker="maker.lan", approver="maker.tam", now="{now}"),
+    ],
+    "approval_fixed": [
+        "UPDATE approval SET approver_id = 'a.b'",
+        "UPDATE approval SET content_sha256 = {zeros}",
+        "UPDATE approval SET maker_id = 'a.b'",
+        "UPDATE approval SET cycle_id = 2",
+    ],
+    "approval_cancelled_stays": ["UPDATE approval SET cancelled_at = NULL WHERE cycle_id = 5"],
+    "approval_never_delete": ["DELETE FROM approval"],
+    "cycle_starts_as_draft": [
+        "INSERT INTO payment_cycle (id, code, kind, programmes, periods, value_date, state, version, maker_id,"
+        f" created_at) VALUES (900, 'X', 'regular', 'BTXH', '2026-12', '2026-12-07', '{state}', 1, 'm', '{{now}}')"
+        for state in ("SUBMITTED", "APPROVED", "RELEASED")
+    ],
+    "cycle_draft_unapproved": ["UPDATE payment_cycle SET state = 'DRAFT' WHERE id = 4"],
+    "cycle_draft_unbatched": [
+        "UPDATE payment_cycle SET state = 'SUBMITTED' WHERE id = 1",
+    ],
+    "cycle_approved_by_somebody": [
+        "UPDATE payment_cycle SET state = 'APPROVED' WHERE id = 2",
+        "UPDATE payment_cycle SET state = 'RELEASED' WHERE id = 3",
+        "UPDATE payment_cycle SET state = 'APPROVED' WHERE id = 5",
+    ],
+    "cycle_content_fixed": [f"UPDATE payment_cycle SET content_sha256 = {{zeros}} WHERE id = {n}" for n in (1, 2, 4)],
+    "cycle_header_fixed": [
+        f"UPDATE payment_cycle SET {change} WHERE id = {cycle}"
+        for cycle in (1, 2)
+        for change in ("code = 'X'", "value_date = '2026-12-08'", "periods = '2027-01'", "maker_id = 'a.b'")
+    ]
+    + ["UPDATE payment_cycle SET submitted_by = 'a.b' WHERE id = 2"],
+    "batch_of_released_plan": [
+        BATCH.format(id=900, cycle=cycle, part=1, sum=1, digest="{zeros}", message="M900", now="{now}")
+        for cycle in (2, 3)
+    ],
+    "batch_content_fixed": [
+        "UPDATE batch SET sum_vnd = 1",
+        "UPDATE batch SET count = 2",
+        "UPDATE batch SET content_sha256 = {zeros}",
+        "UPDATE batch SET message_id = 'M9'",
+        "UPDATE batch SET value_date = '2026-12-08'",
+        "UPDATE batch SET bank_code = 'VCB'",
+    ],
+    "batch_never_delete": ["DELETE FROM batch WHERE id = 2"],
+    "ledger_written_open": [
+        "INSERT INTO ledger_transaction (id, kind, reference, at, is_posted) VALUES (900, 'x', 'x', '{now}', {true})"
+    ],
+    "ledger_balanced": ["UPDATE ledger_transaction SET is_posted = {true} WHERE reference = 'open'"],
+    "ledger_posted_stands": ["UPDATE ledger_transaction SET kind = 'x' WHERE reference LIKE 'deposit%'"],
+    "ledger_posted_stays": ["DELETE FROM ledger_transaction WHERE reference LIKE 'deposit%'"],
+    "posting_into_open": [
+        (
+            "INSERT INTO posting (transaction_id, number, account_code, amount_vnd, count)"
+            " SELECT id, 9, 'fund:NS', 1, 1 FROM ledger_transaction WHERE reference LIKE 'deposit:NS%'"
+        )
+    ],
+    "posting_stands": ["UPDATE posting SET amount_vnd = 0"],
+    "posting_stays": ["DELETE FROM posting WHERE account_code = 'treasury'"],
+    "report_never_update": ["UPDATE report SET manifest_sha256 = {zeros}"],
+    "report_never_delete": ["DELETE FROM report"],
+}
+
+#: Uniqueness and ranges: rule -> what it must refuse.
+CONSTRAINTS: dict[str, list[str]] = {
+    "U1 an obligation exists once": [
+        (
+            "INSERT INTO obligation (id, programme_code, period, beneficiary_id, component, amount_vnd, created_at)"
+            " SELECT 900, programme_code, period, beneficiary_id, component, 1, created_at FROM obligation WHERE id = 1"
+        )
+    ],
+    "U1 an obligation rides on one line at a time": [
+        (
+            "INSERT INTO obligation_claim (entitlement_id, obligation_id)"
+            " SELECT (SELECT MAX(id) FROM entitlement), obligation_id FROM obligation_claim"
+            " WHERE entitlement_id = 1 AND released_at IS NULL"
+        )
+    ],
+    "U1 an amount is positive": [
+        "INSERT INTO obligation (id, programme_code, period, beneficiary_id, component, amount_vnd, created_at)"
+        f" VALUES (900, 'BTXH', '2027-07', 1, 'monthly', {amount}, '{{now}}')"
+        for amount in (0, -1)
+    ],
+    "U2 one live payment for one line": [
+        INSTRUCTION.format(
+            line="(SELECT entitlement_id FROM instruction WHERE cycle_id = 3 ORDER BY id LIMIT 1)",
+            cycle=3,
+            reference="PX",
+            amount=1,
+            channel="account",
+            account=1,
+        )
+    ],
+    "U3 an id is given once": [
+        INSTRUCTION.format(
+            line="(SELECT id FROM entitlement WHERE cycle_id = 3 AND disposition = 'held')",
+            cycle=3,
+            reference="{burnt}",
+            amount=1,
+            channel="account",
+            account=1,
+        )
+    ],
+    "a payment is within its range and has its account": [
+        INSTRUCTION.format(
+            line="(SELECT id FROM entitlement WHERE cycle_id = 3 AND disposition = 'held')",
+            cycle=3,
+            reference="PX",
+            amount=amount,
+            channel=channel,
+            account=account,
+        )
+        for amount, channel, account in (
+            (0, "account", "1"),
+            (10**13, "account", "1"),
+            (1, "account", "NULL"),
+            (1, "cash", "1"),
+        )
+    ],
+    "a line has one disposition, and a reason unless planned": [
+        f"UPDATE entitlement SET disposition = '{disposition}', reason = '{reason}' WHERE cycle_id = 3"
+        for disposition, reason in (("planned", "x"), ("held", ""), ("excluded", ""), ("lost", "x"))
+    ],
+    "U4 a bank file exists once": [
+        "INSERT INTO bank_file (id, batch_id, bank_code, name, message_id, sha256, size, count, sum_vnd, written_by,"
+        f" created_at) VALUES (900, {batch_id}, 'AGRI', '{name}', '{message}', {digest}, 1, 1, 1, 'x', '{{now}}')"
+        for batch_id, name, message, digest in (
+            (1, "other", "M9", "{ones}"),
+            (2, "file", "M9", "{ones}"),
+            (2, "other", "M1", "{ones}"),
+            (2, "other", "M9", "{twos}"),
+        )
+    ],
+    "U5 an inbound file counts once": [
+        (
+            "INSERT INTO inbound_file (id, bank_code, name, sha256, size, received_at, state)"
+            " SELECT 900, bank_code, 'again', sha256, size, received_at, 'STORED' FROM inbound_file WHERE id = 1"
+        )
+    ],
+    "U5 a statement balances": [
+        (
+            "INSERT INTO bank_statement (id, inbound_file_id, bank_code, account, statement_id, opening_vnd,"
+            " closing_vnd,"
+            " debits_vnd, credits_vnd, line_count, accepted_at)"
+            " VALUES (900, 1, 'AGRI', '1', 'S9', 100, 99, 2, 0, 1, '{now}')"
+        )
+    ],
+    "U7 a run is claimed once": [
+        (
+            "INSERT INTO run (schedule_id, due_at, state, claimed_at, claimed_by, lease_until)"
+            " VALUES ('s', '{now}', 'claimed', '{now}', 'other', '{now}')"
+        )
+    ],
+    "U8 the maker never approves": [
+        APPROVAL.format(cycle=2, content="content_sha256", maker="maker.lan", approver="maker.lan", now="{now}")
+    ],
+    "U8 an officer approves a content once": [
+        (
+            "INSERT INTO approval (id, cycle_id, content_sha256, maker_id, approver_id, approved_at)"
+            " SELECT 901, cycle_id, content_sha256, maker_id, approver_id, approved_at FROM approval WHERE id = 900"
+        ),
+    ],
+    "U10 an event is recorded once": [
+        (
+            "INSERT INTO ledger_transaction (id, kind, reference, at, is_posted)"
+            " SELECT 900, kind, reference, at, {false} FROM ledger_transaction WHERE reference LIKE 'deposit:NS%'"
+        )
+    ],
+    "an event of the trail has one place in the chain": [
+        (
+            "INSERT INTO audit_event (id, at, actor, verb, subject, detail, previous_hash, hash)"
+            " SELECT 900, at, actor, verb, subject, detail, previous_hash, hash FROM audit_event WHERE id = 1"
+        )
+    ],
+    "a programme knows its kind and its policy": [
+        "UPDATE programme SET kind = 'yearly'",
+        "UPDATE programme SET without_account = 'forget'",
+    ],
+    "a rate is positive": ["UPDATE rate SET standard_vnd = 0", "UPDATE rate SET coefficient_milli = -1"],
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """A database in which every rule has something to guard."""
+
+    database: Database
+    values: dict[str, str]
+
+    def attack(self, statement: str) -> IntegrityError | None:
+        """What the database says to this statement; nothing of it stays."""
+        wanted = statement.format(**self.values)
+        with self.database.engine.connect().execution_options(paysvc_write=True) as connection:
+            transaction = connection.begin()
+            try:
+                done = connection.execute(text(wanted))
+            except IntegrityError as refusal:
+                return refusal
+            except DBAPIError as failure:
+                raise AssertionError(f"the attack itself is wrong: {wanted}") from failure
+            finally:
+                transaction.rollback()
+            assert done.rowcount, f"the attack hits nothing: {wanted}"
+            return None
+
+
+@pytest.fixture
+def world(database: Database, sealer: Sealer, clock: FixedClock, maker: Officer, approver: Officer) -> World:
+    province = Province(database, sealer, clock)
+    province.add(
+        Enrolled({"BTXH": "NANG"}), Enrolled({"BTXH": "NANG"}, outcome="name_close"), Enrolled({"BTXH": "NANG"})
+    )
+    contents = {}
+    for number, month in enumerate(("2026-12", "2027-01", "2027-02", "2027-03", "2027-04"), 1):
+        contents[number] = plan_payments(
+            database, sealer, BANKS, clock, maker, cycle_code=month, programme_codes=["BTXH"], periods=[month]
+        ).content_sha256
+    other = Officer("maker.tam", maker.role)
+    for number, code, submitter in (
+        (1, "2026-12", maker),
+        (2, "2027-01", other),
+        (4, "2027-03", maker),
+        (5, "2027-04", maker),
+    ):
+        submit_plan(database, clock, submitter, cycle_code=code)
+        if number != 2:
+            approve_plan(database, clock, approver, cycle_code=code, content_sha256=contents[number])
+    withdraw_plan(database, clock, maker, cycle_code="2027-04", reason="Xem lại")
+    return _with_banks(database, clock)
+
+
+def _with_banks(database: Database, clock: FixedClock) -> World:
+    now = instant_text(clock.now())
+    blob = (lambda digit: f"decode('{digit * 64}', 'hex')") if database.is_postgresql else (lambda d: f"x'{d * 64}'")
+    values = {"now": now, "zeros": blob("0"), "ones": blob("1"), "twos": blob("2"), "true": "true", "false": "false"}
+    at = clock.now()
+    with database.write() as connection:
+        for number in (1, 2):
+            connection.execute(
+                insert(batch).values(
+                    id=number,
+                    cycle_id=1,
+                    bank_code="AGRI",
+                    part=number,
+                    value_date=at.date(),
+                    count=1,
+                    sum_vnd=10 + number,
+                    content_sha256=bytes([number]) * 32,
+                    message_id=f"M{number}",
+                    state="SEALED",
+                    version=1,
+                    created_at=at,
+                )
+            )
+            connection.execute(
+                insert(inbound_file).values(
+                    id=number,
+                    bank_code="AGRI",
+                    name=f"in{number}",
+                    sha256=bytes([number]) * 32,
+                    size=9,
+                    received_at=at,
+                    state="STORED",
+                )
+            )
+            connection.execute(
+                insert(bank_statement).values(
+                    id=number,
+                    inbound_file_id=1,
+                    bank_code="AGRI",
+                    account="1",
+                    statement_id=f"S{number}",
+                    opening_vnd=10,
+                    closing_vnd=9,
+                    debits_vnd=1,
+                    credits_vnd=0,
+                    line_count=1,
+                    accepted_at=at,
+                )
+            )
+        connection.execute(
+            insert(bank_file).values(
+                id=1,
+                batch_id=1,
+                bank_code="AGRI",
+                name="file",
+                message_id="M1",
+                sha256=b"\x22" * 32,
+                size=9,
+                count=1,
+                sum_vnd=11,
+                written_by="tests",
+                created_at=at,
+            )
+        )
+        connection.execute(
+            insert(statement_line).values(
+                statement_id=1,
+                position=0,
+                reference="P",
+                amount_vnd=9,
+                currency="VND",
+                is_debit=True,
+                status="BOOK",
+                reason_code="",
+                bank_reference="",
+                verdict="settlement",
+            )
+        )
+        connection.execute(
+            insert(payment_status).values(
+                inbound_file_id=1, position=0, reference="P", status="ACSC", reason_code="", bank_reference=""
+            )
+        )
+        connection.execute(
+            insert(report).values(
+                id=1,
+                number="R",
+                cycle_id=1,
+                as_of=at,
+                amendment=0,
+                includes_bank_files=False,
+                manifest_sha256=bytes(32),
+                signing_key_id="k",
+                published_at=at,
+                actor="auditor.tuan",
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO schedule (id, verb, arguments, every_seconds, first_due_at, enabled)"
+                f" VALUES ('s', 'v', '', 1, '{now}', true)"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO run (schedule_id, due_at, state, claimed_at, claimed_by, lease_until)"
+                f" VALUES ('s', '{now}', 'claimed', '{now}', 'me', '{now}')"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO ledger_transaction (id, kind, reference, at, is_posted)"
+                f" VALUES (800, 'x', 'open', '{now}', false)"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO posting (transaction_id, number, account_code, amount_vnd, count)"
+                " VALUES (800, 0, 'fund:NS', 5, 1)"
+            )
+        )
+        burnt = connection.execute(
+            text("SELECT end_to_end_id FROM instruction WHERE cycle_id = 1 LIMIT 1")
+        ).scalar_one()
+    return World(database, {**values, "burnt": burnt})
+
+
+def _migration() -> ModuleType:
+    path = Path(__file__).parents[1] / "migrations/versions/0002_rules.py"
+    spec = importlib.util.spec_from_file_location("rules_of_the_migration", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_rule_is_attacked() -> None:
+    assert set(TRIGGERS) == {rule.name for rule in _migration().RULES}
+
+
+def test_every_trigger_refuses_with_its_own_words(world: World) -> None:
+    messages = {rule.name: rule.message for rule in _migration().RULES}
+    for rule, attacks in TRIGGERS.items():
+        for attack in attacks:
+            refusal = world.attack(attack)
+            assert refusal is not None, f"{rule} let through: {attack}"
+            assert messages[rule] in str(refusal.orig), f"{rule} was not what refused: {attack}\n{refusal.orig}"
+
+
+def test_every_constraint_refuses(world: World) -> None:
+    with world.database.write() as connection:
+        second = select(payment_cycle.c.content_sha256, payment_cycle.c.maker_id).where(payment_cycle.c.id == 2)
+        content, maker_id = connection.execute(second).one()
+        connection.execute(
+            insert(approval).values(
+                id=900,
+                cycle_id=2,
+                content_sha256=content,
+                maker_id=maker_id,
+                approver_id="approver.thu",
+                approved_at=connection.execute(
+                    select(payment_cycle.c.created_at).where(payment_cycle.c.id == 2)
+                ).scalar_one(),
+            )
+        )
+    for rule, attacks in CONSTRAINTS.items():
+        for attack in attacks:
+            assert world.attack(attack) is not None, f"{rule}: {attack}"
+
+
+def test_a_draft_is_free_to_change(world: World) -> None:
+    """The same statements go through where nothing was submitted, so it is the rule that refuses."""
+    for allowed in (
+        "UPDATE instruction SET amount_vnd = amount_vnd + 1 WHERE cycle_id = 3",
+        "DELETE FROM instruction WHERE cycle_id = 3",
+        "UPDATE entitlement SET unit_code = '1' WHERE cycle_id = 3",
+        "UPDATE payment_cycle SET content_sha256 = {zeros}, value_date = '2027-02-15' WHERE id = 3",
+        "UPDATE payment_cycle SET state = 'SUBMITTED' WHERE id = 3",
+        "UPDATE payment_cycle SET state = 'DRAFT', submitted_by = NULL WHERE id = 2",
+        "UPDATE obligation_claim SET released_at = '{now}' WHERE entitlement_id = 1",
+        "UPDATE instruction SET state = 'BATCHED', batch_id = 1 WHERE cycle_id = 1",
+        BATCH.format(id=900, cycle=4, part=1, sum=1, digest="{zeros}", message="M900", now="{now}"),
+    ):
+        assert world.attack(allowed) is None, allowed
+
+
+def test_a_lost_update_changes_no_row(world: World) -> None:
+    """U9: a state is moved with the version that was read; whoever comes second hits nothing."""
+    move = text(
+        "UPDATE payment_cycle SET state = 'SUBMITTED', version = 8 WHERE id = 3 AND state = 'DRAFT' AND version = :v"
+    )
+    with world.database.write() as connection:
+        version = connection.execute(select(payment_cycle.c.version).where(payment_cycle.c.id == 3)).scalar_one()
+        assert connection.execute(move, {"v": version}).rowcount == 1
+        assert connection.execute(move, {"v": version}).rowcount == 0
