@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -476,6 +477,12 @@ def test_a_code_means_what_it_means_on_the_day() -> None:
     assert UNITS.resolver(date(1990, 1, 1)).resolve("40001") is None
 
 
+def test_a_successor_counts_from_its_day() -> None:
+    soon = Units(UNITS.units, (UnitSuccessor("15000", "40001", date(2026, 12, 1), "x"),))
+    assert soon.resolver(TODAY).resolve("15000") is None
+    assert soon.resolver(date(2026, 12, 1)).resolve("15000") == "40001"
+
+
 def test_successors_in_a_circle_lead_nowhere() -> None:
     circle = Units((), (UnitSuccessor("1", "2", TODAY, "x"), UnitSuccessor("2", "1", TODAY, "x")))
     assert circle.resolver(TODAY).resolve("1") is None
@@ -529,3 +536,12 @@ def test_unreadable_carries_a_public_code() -> None:
     with pytest.raises(Unreadable) as caught:
         read_citizen_id("x")
     assert caught.value.code in MESSAGES
+
+
+def test_the_page_about_lists_names_every_column_and_code() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "registry-files.md").read_text(encoding="utf-8")
+    for code, message in MESSAGES.items():
+        assert f"| {code} | {message} |" in page
+    for kind in ImportKind:
+        for field in FIELDS[kind]:
+            assert f"| {field.title}{' *' if field.is_required else ''} |" in page
