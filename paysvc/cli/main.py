@@ -87,9 +87,8 @@ for command in COMMANDS:
 def main() -> None:
     """Run the command line; every failure is a sentence and an exit code, never a trace."""
     try:
-        paysvc(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        # Outside standalone mode click returns what a command gave to `context.exit`.
+        exit_code = paysvc(standalone_mode=False)
     except click.ClickException as usage:
         usage.show()
         sys.exit(2)
@@ -107,3 +106,5 @@ def main() -> None:
     except OSError as error:
         show_error(PaysvcError("file_unusable", f"{error.strerror or error}", place=str(error.filename or "")))
         sys.exit(1)
+    if isinstance(exit_code, int):
+        sys.exit(exit_code)
