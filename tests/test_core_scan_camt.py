@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 
+from paysvc.core import scan_xml
 from paysvc.core.columns import BOOKED, FUTURE, INFORMATION, PENDING
 from paysvc.core.messages import Statement
 from paysvc.core.proof import problems_of
@@ -238,6 +239,38 @@ def test_a_batch_of_one_group_a_transaction_is_read_like_any_other() -> None:
     one_group = read(statement(rows, Booking("P")))
     assert one_group.entries.reference.to_list() == [*(one.reference for one in rows), "P"]
     assert one_group.entries.entry_number.tolist() == [1] * 2_000 + [2]
+
+
+@pytest.mark.parametrize("stride", [1, 7, 61, 256])
+def test_where_the_parser_pauses_makes_no_difference(stride: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    lie = "<Btch><NbOfTxs>2</NbOfTxs></Btch>"
+    more = ("</Ntry>", "<AddtlNtryInf>x</AddtlNtryInf></Ntry>")
+    entries = [
+        entry_xml([Booking("P1"), Booking("P2"), Booking("P3")]),
+        entry_xml([Booking("P4")], batch=lie),
+        entry_xml([Booking("P5", debit=False, reason="AC04")]).replace(
+            "</Ntry>", "<AddtlNtryInf>x</AddtlNtryInf></Ntry>"
+        ),
+        entry_xml([Booking("P6")], batch=lie).replace(*more),
+        entry_xml([Booking("P7"), Booking("P8")]).replace(
+            "</TxDtls><TxDtls>", "</TxDtls></NtryDtls><NtryDtls><TxDtls>"
+        ),
+    ]
+    entries.append("<AddtlStmtInf>y</AddtlStmtInf>")
+    second = statement_body(Booking("Q1"), statement_id="S2")
+    content = statement(closing=OPENING, more=second).replace(b"</Stmt>", "\n".join(entries).encode() + b"</Stmt>", 1)
+    whole = read_camt(content)
+    monkeypatch.setattr(scan_xml, "_STRIDE", stride)
+    assert [_comparable(one) for one in read_camt(content)[1]] == [_comparable(one) for one in whole[1]]
+    assert len(whole[1][0].problems) == 2
+
+
+def _comparable(found: Statement) -> tuple[object, ...]:
+    entries = found.entries
+    texts = (entries.reference, entries.reason_code, entries.bank_reference, entries.currency, entries.booking_date)
+    numbers = (entries.amount_vnd, entries.is_debit, entries.status, entries.entry_number)
+    columns = [column.to_list() for column in texts] + [column.tolist() for column in numbers]
+    return found.statement_id, found.account, found.proof, found.problems, found.from_date, columns
 
 
 @pytest.mark.parametrize("claimed", [1_999, 2_001])

@@ -92,7 +92,7 @@ class _CamtReader:
     def read(self, content: bytes) -> tuple[str, tuple[Statement, ...]]:
         take = {
             self._group_header: self._take_group_header,
-            self._transaction: self._take_transaction,
+            self._transaction: self._take_part,
             self._entry: self._take_entry,
             self._statement: self._take_statement,
         }
@@ -115,15 +115,20 @@ class _CamtReader:
     def _open_entry(self) -> None:
         self._pending: list[_Transaction] = []
         #: The `NtryDtls` seen in this entry, each with how many transactions came before it.
-        self._groups: list[tuple[Element | None, int]] = []
+        self._groups: list[tuple[Element, int]] = []
 
     def _take_group_header(self, header: Element) -> None:
         self._message_id = self._message_id or text_of(header.find(qualified(self._name, "MsgId")))
 
     # A transaction of an entry -------------------------------------------------------------
 
-    def _take_transaction(self, element: Element) -> None:
+    def _take_part(self, element: Element) -> None:
+        """A transaction of an entry that is still open."""
         details = element.getparent()
+        if details is not None:
+            self._take_transaction(element, details)
+
+    def _take_transaction(self, element: Element, details: Element) -> None:
         if not self._groups or self._groups[-1][0] is not details:
             self._groups.append((details, len(self._pending)))
         found = _Transaction()
@@ -192,8 +197,9 @@ class _CamtReader:
             elif tag == self._bank_reference:
                 bank_reference = (child.text or "").strip()
             elif tag == self._details:
-                for transaction in child.iterchildren(self._transaction):
-                    self._take_transaction(transaction)
+                for part in child:
+                    if part.tag == self._transaction:
+                        self._take_transaction(part, child)
         # A batch booking is the sum of many payments, and may be far above any one of them.
         largest = MAX_TOTAL_VND if len(self._pending) > 1 else MAX_PAYMENT_VND
         booked = amount_of(amount, place, largest)
@@ -220,17 +226,16 @@ class _CamtReader:
             # The same figure in another currency is no conversion, but a contradiction to show.
             if only.amount is None or (only.amount[1] != booked[1] and only.amount[0] != booked[0]):
                 only.amount = booked
-            details = self._groups[0][0]
-            if (
-                only.amount == booked
-                and only.is_debit in (None, is_debit)
-                and details is not None
-                and len(details) == 1
-            ):
+            agrees = only.amount == booked and only.is_debit in (None, is_debit)
+            if agrees and not self._has_more(self._groups[0][0]):
                 return
         for found in self._pending:
             found.amount = found.amount or found.instructed
         self._check_details(booked, is_debit, place)
+
+    def _has_more(self, details: Element) -> bool:
+        """True unless the transaction is all that is in `details`, so that there is no `Btch`."""
+        return len(details) != 1 or details[0].tag != self._transaction
 
     def _check_details(self, booked: Amount, is_debit: bool, place: str) -> None:
         missing = sum(found.amount is None for found in self._pending)
@@ -247,7 +252,7 @@ class _CamtReader:
             self._problems.append(f"In {place} the transactions do not add up to the entry's amount.")
         ends = [start for _, start in self._groups[1:]] + [len(self._pending)]
         for (details, start), end in zip(self._groups, ends, strict=True):
-            batch = details.find(self._batch) if details is not None else None
+            batch = details.find(self._batch)
             if batch is not None:
                 self._check_batch(batch, self._pending[start:end], is_debit, place)
 
