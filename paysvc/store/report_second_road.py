@@ -107,8 +107,8 @@ def _sent_side(vault: Vault, files: FilesOfCycle, bank: str, read_back: dict[str
         if batch_id not in from_bytes:
             by_batch.setdefault(batch_id if batch_id in files.sent else 0, []).append(position)
     for batch_id, positions in sorted(by_batch.items()):
-        file = files.sent.get(batch_id)
-        pieces.append((_from_lines(files, positions, file), file.sending if file else ""))
+        made = files.sent.get(batch_id)
+        pieces.append((_from_lines(files, positions, made), made.sending if made else ""))
     sent = concatenate([columns for columns, _ in pieces])
     states = [state for columns, state in pieces for _ in range(len(columns))]
     ids = TextColumn.of([files.lines[position].end_to_end_id for position in own])
