@@ -118,7 +118,7 @@ class _OrderReader:
                     elif one.tag == self._instruction_id:
                         instruction_id = text_of(one)
             elif tag == self._amount:
-                amount = next(child.iterchildren(self._instructed), None)
+                amount = child[0] if len(child) == 1 and child[0].tag == self._instructed else None
         if reference == NO_REFERENCE:
             reference = instruction_id
         if not reference or len(reference) > _LONGEST_ID or len(instruction_id) > _LONGEST_ID:
