@@ -80,6 +80,8 @@ REASONS: dict[str, str] = {
     "name_close": "Tên gần khớp, chờ xem",
     "name_mismatch": "Tên không khớp",
     "several_accounts": "Nhiều tài khoản",
+    "stacking": "Đã hưởng chương trình cao hơn",
+    "lower_already_paid": "Đã chi chương trình thấp hơn",
 }
 
 FILE_STATES: dict[str, str] = {
