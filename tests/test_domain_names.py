@@ -76,6 +76,7 @@ CASES = [
     ("Tôn Nữ Thị Ngọc Khánh Anh", "TON NU THI NGOC KHAN", "close", "truncated"),
     ("Tôn Nữ Thị Ngọc Hoan Anh", "TON NU THI NGOC HOAN", "close", "truncated"),
     ("Tôn Nữ Thị Ngọc Hoa Anh", "TON NU THI NGOC HOA", "close", "truncated"),
+    ("Hoànganhtuấn Minhphương An", "HOANGANHTUAN MINHPHU", "mismatch", "different_words"),
     ("Nguyễn Thị Hoà", "NGUYEN THI", "mismatch", "different_words"),
     ("Abcdefghijklmnopqrstuvwxyz Hoà", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "mismatch", "different_words"),
     # One missing middle name.

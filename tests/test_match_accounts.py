@@ -176,6 +176,18 @@ def test_equal_facts_and_only_those_have_equal_digests(cases: list[Facts]) -> No
         assert (one == other) == (digest == other_digest)
 
 
+@pytest.mark.parametrize("field", [*Person._fields, *PopulationWord._fields, *HeldAccount._fields])
+def test_every_fact_counts(field: str) -> None:
+    changes = {
+        "person": lambda: GOOD._replace(person=HOA._replace(**{field: "other"})),
+        "population": lambda: _population(GOOD, **{field: "other"}),
+        "accounts": lambda: _each_account(GOOD, **{field: 9 if field == "account_id" else "other"}),
+    }
+    fields = {"person": Person._fields, "population": PopulationWord._fields, "accounts": HeldAccount._fields}
+    changed = [changes[kind]() for kind, names in fields.items() if field in names]
+    assert len(set(digest_facts(_columns([GOOD, *changed])))) == 1 + len(changed)
+
+
 # ---------------------------------------------------------------- a registry
 
 
@@ -441,6 +453,8 @@ def test_more_people_than_are_read_at_once(
         Outcome.MATCHED: 2,
         Outcome.NO_ACCOUNT: 5,
     }
+    several = json.loads(open_outcomes(registry.database)[ids[9]].evidence)
+    assert [one["account"] for one in several["candidates"]] == sorted(registry.accounts.values())[4:7]
     assert match().opened == 0
 
 
@@ -640,3 +654,13 @@ def test_accounts_are_resolved_for_many_citizen_ids_in_one_call(
         assert len(resolve(connection, registry.sealer, [HOA_ID] * 1000)) == 1000
         with pytest.raises(InvalidInput):
             resolve(connection, registry.sealer, [HOA_ID] * 1001)
+
+
+def test_an_outcome_of_the_past_is_not_resolved(
+    registry: Registry, people: list[int], match: Callable[[], MatchResult]
+) -> None:
+    match()
+    registry.change_person(people[0])
+    match()
+    with registry.database.read() as connection:
+        assert resolve(connection, registry.sealer, [HOA_ID]) == [Resolution("not_matched")]
