@@ -32,6 +32,7 @@ class Wiring:
 def wire(settings: Settings, clock: Clock | None = None) -> Wiring:
     """Open everything, making folders and keys at the first start. Raises `BadSetting`."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.reports.mkdir(mode=0o700, exist_ok=True)
     sealer = open_or_create_sealer(settings.key_file)
     return Wiring(
         settings=settings,

@@ -10,54 +10,11 @@ import json
 import shutil
 import sqlite3
 import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-PAYSVC = str(Path(sys.executable).with_name("paysvc"))
-PEOPLE = 1_200
-
-
-class Demo:
-    """What one run of the demo left behind."""
-
-    def __init__(self, folder: Path, database_url: str | None, output: str) -> None:
-        self.folder, self.database_url, self.output = folder, database_url, output
-
-    def run(self, *words: str, role: str = "auditor") -> subprocess.CompletedProcess[str]:
-        """A command of the program in the demo's office."""
-        home = self.folder / "office"
-        options = ["--home", str(home), "--token-file", str(home / f"{role}.token")]
-        if self.database_url:
-            options += ["--database", self.database_url]
-        return subprocess.run([PAYSVC, *options, *words], capture_output=True, text=True, check=False)
-
-    @property
-    def report(self) -> dict[str, Any]:
-        loaded: dict[str, Any] = json.loads((self.folder / "report/report.json").read_bytes())
-        return loaded
-
-
-def run_demo(folder: Path, database_url: str | None) -> Demo:
-    words = [PAYSVC, "demo", "--people", str(PEOPLE), "--seed", "5", "--keep", str(folder)]
-    if database_url:
-        words += ["--database", database_url]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return Demo(folder, database_url, done.stdout)
-
-
-@pytest.fixture(scope="module")
-def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    return run_demo(tmp_path_factory.mktemp("demo") / "sqlite", None)
-
-
-def outcomes(demo: Demo) -> dict[str, dict[str, int]]:
-    shown = demo.run("show-cycle", "2026-12", "-o", "json")
-    assert shown.returncode == 0, shown.stderr
-    return {row["outcome"]: row for row in json.loads(shown.stdout)}
+from .finished_month import PAYSVC, PEOPLE, Demo, run_demo
 
 
 def banks_ledgers(demo: Demo) -> dict[str, tuple[int, int]]:
@@ -86,7 +43,7 @@ FROM (
 
 
 def test_everybody_ends_in_exactly_one_place(on_sqlite: Demo) -> None:
-    found = outcomes(on_sqlite)
+    found = on_sqlite.outcomes()
     parts = ("settled", "returned", "rejected", "outstanding", "unknown", "held", "excluded")
     for measure in ("payments", "amount_vnd"):
         assert sum(found[part][measure] for part in parts) == found["entitled"][measure] > 0
@@ -95,7 +52,7 @@ def test_everybody_ends_in_exactly_one_place(on_sqlite: Demo) -> None:
 
 
 def test_our_books_are_the_banks_books(on_sqlite: Demo) -> None:
-    found = outcomes(on_sqlite)
+    found = on_sqlite.outcomes()
     ours = {name: (found[name]["payments"], found[name]["amount_vnd"]) for name in ("settled", "returned", "rejected")}
     assert ours == banks_ledgers(on_sqlite)
 
@@ -140,7 +97,7 @@ def test_nobody_can_be_planned_twice(on_sqlite: Demo) -> None:
     # Only who was held or came back unpaid is due; nobody who was paid.
     shown = on_sqlite.run("show-cycle", "2026-12-b", "-o", "json")
     if again.returncode == 0:
-        paid = outcomes(on_sqlite)["settled"]["payments"]
+        paid = on_sqlite.outcomes()["settled"]["payments"]
         due = {row["outcome"]: row["payments"] for row in json.loads(shown.stdout)}["entitled"]
         assert due < PEOPLE - paid + 200
     else:
@@ -208,11 +165,11 @@ def test_the_same_month_on_postgresql_gives_the_same_figures(
         connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'"))
     url = postgresql_server.rsplit("/", 1)[0] + f"/{name}"
     on_postgresql = run_demo(tmp_path / "postgresql", url)
-    assert outcomes(on_postgresql)["entitled"] == outcomes(on_sqlite)["entitled"]
-    assert outcomes(on_postgresql)["held"] == outcomes(on_sqlite)["held"]
+    assert on_postgresql.outcomes()["entitled"] == on_sqlite.outcomes()["entitled"]
+    assert on_postgresql.outcomes()["held"] == on_sqlite.outcomes()["held"]
     # A second demo in the same database starts afresh.
     again = run_demo(tmp_path / "postgresql", url)
-    assert outcomes(again)["entitled"] == outcomes(on_sqlite)["entitled"]
+    assert again.outcomes()["entitled"] == on_sqlite.outcomes()["entitled"]
     with administrator.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     administrator.dispose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from paysvc.cli import administration, demo, payments, reconcile, registry, repo
 from paysvc.cli.office import Office, examples
 from paysvc.cli.output import messages, show_error
 from paysvc.domain.errors import PaysvcError
+
+_REPORT = "Report it with the command; set PAYSVC_TRACE=1 to see where it happened (it may show personal data)."
 
 _EXIT_CODES = """\b
 Exit codes:
@@ -105,6 +108,14 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         show_error(PaysvcError("file_unusable", f"{error.strerror or error}", place=str(error.filename or "")))
+        sys.exit(1)
+    except Exception as error:  # a user sees a sentence; the text of the error may hold values
+        if os.environ.get("PAYSVC_TRACE") == "1":
+            raise
+        kind = type(error).__name__
+        show_error(
+            PaysvcError("unforeseen", f"Something went wrong that was not foreseen ({kind}).", next_step=_REPORT)
+        )
         sys.exit(1)
     if isinstance(exit_code, int):
         sys.exit(exit_code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask import Response, send_from_directory
@@ -16,6 +17,9 @@ from paysvc.web.idempotency import idempotent
 from paysvc.web.schemas import Hex, PageQuery
 
 blueprint = Blueprint("reports", __name__, url_prefix="/reports", description="Signed reconciliation reports")
+
+
+_FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class PublishSchema(Schema):
@@ -86,6 +90,7 @@ def list_reports(page: dict[str, Any]) -> listings.Rows:
 def take_part(folder_name: str, part: str) -> Response:
     """One file of a report kept by this installation; bank files hold personal data."""
     folder = wiring().settings.reports / folder_name
-    if folder.parent != wiring().settings.reports or not folder.is_dir():
+    # A name that starts with a letter or digit cannot be `..`; the rest send_from_directory refuses.
+    if not _FOLDER_NAME.fullmatch(folder_name) or not folder.is_dir():
         raise NotFound("report_unknown", "There is no such report here.")
     return send_from_directory(folder, part, as_attachment=True)

@@ -1,0 +1,98 @@
+"""A tick runs what is due, once, and survives what fails."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from paysvc.clock import FixedClock
+from paysvc.config import read_settings
+from paysvc.domain.officers import Officer
+from paysvc.scheduler import VERBS, run_due
+from paysvc.services.manage_schedules import DEFAULTS, SCHEDULABLE, set_default_schedules, set_schedule
+from paysvc.store import schedules
+from paysvc.wiring import Wiring, wire
+
+from .finished_month import PAYSVC, Demo
+
+
+@pytest.fixture
+def wired(tmp_path: Path, database_url: str, clock: FixedClock) -> Iterator[Wiring]:
+    made = wire(read_settings(home=tmp_path / "home", database_url=database_url), clock)
+    yield made
+    made.close()
+
+
+def test_every_schedulable_verb_can_be_run() -> None:
+    assert set(VERBS) == set(SCHEDULABLE)
+
+
+def test_a_tick_runs_each_due_slot_once(wired: Wiring, clock: FixedClock, administrator: Officer) -> None:
+    set_default_schedules(wired.database, clock, administrator)
+    assert run_due(wired, "one") == len(DEFAULTS)
+    assert run_due(wired, "two") == 0
+    clock.advance(timedelta(minutes=1))
+    assert run_due(wired, "two") == 1
+    with wired.database.read() as connection:
+        assert {run["state"] for run in schedules.recent_runs(connection)} == {schedules.DONE}
+
+
+def test_a_verb_that_fails_is_recorded_and_stops_nobody(
+    wired: Wiring, clock: FixedClock, administrator: Officer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, verb in enumerate(("collect-returns", "match-accounts")):
+        set_schedule(
+            wired.database, clock, administrator, schedule_id=f"s{number}", verb=verb, every=timedelta(minutes=5)
+        )
+
+    def broken(wiring: Wiring, arguments: object) -> str:
+        raise RuntimeError("040150123456")
+
+    monkeypatch.setitem(VERBS, "collect-returns", broken)
+    assert run_due(wired, "one") == 2
+    with wired.database.read() as connection:
+        runs = {run["schedule_id"]: run for run in schedules.recent_runs(connection)}
+    assert (runs["s0"]["state"], runs["s1"]["state"]) == (schedules.FAILED, schedules.DONE)
+    assert runs["s0"]["detail"] == "unforeseen: RuntimeError"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_serve_answers_ticks_and_stops(on_sqlite: Demo, tmp_path: Path) -> None:
+    """The real server on a copy-free office: alive, ready, ticking, and gone when told."""
+    port = free_port()
+    words = [PAYSVC, "--home", str(on_sqlite.home), "serve", "--port", str(port)]
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(words, stdout=log, stderr=log, env={**os.environ, "PAYSVC_LOG_LEVEL": "INFO"})
+    try:
+        url = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                if httpx.get(f"{url}/readyz", timeout=5).status_code == 200:
+                    break
+            except httpx.TransportError:
+                assert process.poll() is None, (tmp_path / "log").read_text()
+            assert time.monotonic() < deadline
+        assert httpx.get(f"{url}/cycles", timeout=5).status_code == 401
+        headers = {"Authorization": f"Bearer {on_sqlite.token('auditor')}"}
+        assert httpx.get(f"{url}/cycles", headers=headers, timeout=5).json()[0]["code"] == "2026-12"
+        while not httpx.get(f"{url}/schedules/runs", headers=headers, timeout=5).json():
+            assert time.monotonic() < deadline
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+    assert "Traceback" not in (tmp_path / "log").read_text()
