@@ -26,6 +26,7 @@ class LoopbackSftpBank:
             (root / folder).mkdir()
         self._key = asyncssh.generate_private_key("ssh-ed25519")
         self._make_files = make_files or (lambda channel: asyncssh.SFTPServer(channel, chroot=os.fsencode(root)))
+        self._connections: list[asyncssh.SSHServerConnection] = []
         self._clock = 1_700_000_000
         self._loop = asyncio.new_event_loop()
         self.port = 0
@@ -70,7 +71,7 @@ class LoopbackSftpBank:
             asyncssh.listen(
                 "127.0.0.1",
                 0,
-                server_factory=_Login,
+                server_factory=lambda: _Login(self._connections),
                 server_host_keys=[self._key],
                 sftp_factory=self._make_files,
             )
@@ -79,7 +80,7 @@ class LoopbackSftpBank:
         ready.set()
         self._loop.run_forever()
         server.close()
-        self._loop.run_until_complete(_cancel_all())
+        self._loop.run_until_complete(_hang_up(self._connections))
         self._loop.close()
 
     def stop(self) -> None:
@@ -104,6 +105,12 @@ def loopback_sftp_bank(make_files: Callable[..., Any] | None = None) -> Iterator
 
 
 class _Login(asyncssh.SSHServer):
+    def __init__(self, connections: list[asyncssh.SSHServerConnection]) -> None:
+        self._connections = connections
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connections.append(conn)
+
     def begin_auth(self, username: str) -> bool:
         return True
 
@@ -114,7 +121,13 @@ class _Login(asyncssh.SSHServer):
         return (username, password) == (_USER, _PASSWORD)
 
 
-async def _cancel_all() -> None:
+async def _hang_up(connections: list[asyncssh.SSHServerConnection]) -> None:
+    for connection in connections:
+        connection.abort()
+    await asyncio.gather(*(connection.wait_closed() for connection in connections))
+    # A transport says goodbye in the loop's next turns, and the loop is about to end.
+    for _ in range(3):
+        await asyncio.sleep(0)
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()

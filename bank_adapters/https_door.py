@@ -87,20 +87,16 @@ class HttpsDoor:
         """
         refused: list[FileRefused] = []
         try:
-            with asyncio.Runner() as runner:
-                client = self._client()
-                try:
-                    for name, size, digest in runner.run(self._new_files(client, seen, refused)):
-                        answer = runner.run(self._exchange(client, "GET", f"/outbox/{quote(name, safe='')}", size))
-                        if answer.status != 200:
-                            raise BankUnreachable(f"The bank answered {answer.status} to the fetching of a file.")
-                        found = hashlib.sha256(answer.content).digest()
-                        if len(answer.content) != size or not found == digest == answer.digest:
-                            refused.append(damaged(name))
-                        else:
-                            yield FetchedFile(name, answer.content)
-                finally:
-                    runner.run(client.aclose())
+            # A connection for each: nothing is held open while the caller works on a file.
+            for name, size, digest in asyncio.run(self._new_files(seen, refused)):
+                answer = asyncio.run(self._ask(f"/outbox/{quote(name, safe='')}", size))
+                if answer.status != 200:
+                    raise BankUnreachable(f"The bank answered {answer.status} to the fetching of a file.")
+                found = hashlib.sha256(answer.content).digest()
+                if len(answer.content) != size or not found == digest == answer.digest:
+                    refused.append(damaged(name))
+                else:
+                    yield FetchedFile(name, answer.content)
         except _FAILURES as failure:
             raise BankUnreachable(f"The bank's files could not be fetched ({said(failure)}).") from failure
         if refused:
@@ -145,8 +141,7 @@ class HttpsDoor:
 
     async def _enquire(self, name: str) -> Enquiry:
         try:
-            async with self._client() as client:
-                answer = await self._exchange(client, "GET", f"/files/{quote(name, safe='')}")
+            answer = await self._ask(f"/files/{quote(name, safe='')}")
         except _FAILURES as failure:
             return Enquiry(SendState.STILL_UNKNOWN, f"The bank did not answer ({said(failure)}).")
         if answer.status == 404:
@@ -158,10 +153,13 @@ class HttpsDoor:
             return Enquiry(SendState.REFUSED, " ".join(refusal(fields)))
         return Enquiry(SendState.STILL_UNKNOWN, f"The bank's answer ({answer.status}) says nothing about the file.")
 
-    async def _new_files(
-        self, client: httpx.AsyncClient, seen: frozenset[str], refused: list[FileRefused]
-    ) -> list[tuple[str, int, bytes]]:
-        answer = await self._exchange(client, "GET", "/outbox")
+    async def _ask(self, path: str, most: int = _ANSWER_BYTES) -> Answer:
+        async with self._client() as client:
+            return await self._exchange(client, "GET", path, most)
+
+    async def _new_files(self, seen: frozenset[str], refused: list[FileRefused]) -> list[tuple[str, int, bytes]]:
+        """Name, size and digest; what cannot be taken goes to `refused`."""
+        answer = await self._ask("/outbox")
         listed = answer.fields().get("files")
         if answer.status != 200 or not isinstance(listed, list):
             raise BankUnreachable(f"The bank's answer ({answer.status}) is not a list of files.")

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import stat
-from collections.abc import Awaitable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 import asyncssh
@@ -80,24 +80,28 @@ class SftpDoor:
         return asyncio.run(self._enquire(file_name))
 
     def fetch(self, seen: frozenset[str]) -> Iterator[FetchedFile]:
-        """New files of `outbox`, oldest first, over one connection; removes nothing.
+        """New files of `outbox`, oldest first; removes nothing.
 
         A file that cannot be taken (its name, its size) is passed over; when all others have
         been given out, `FileRefused` speaks of the first such. Raises `BankUnreachable`.
         """
         refused: list[FileRefused] = []
         try:
-            with asyncio.Runner() as runner:
-                connection, client = runner.run(self._open())
-                try:
-                    for name, size in runner.run(self._new_files(client, seen, refused)):
-                        yield FetchedFile(name, runner.run(self._download(client, name, size)))
-                finally:
-                    runner.run(_close(connection))
+            # A connection for each: nothing is held open while the caller works on a file.
+            for name, size in asyncio.run(self._new_files(seen, refused)):
+                yield FetchedFile(name, asyncio.run(self._download(name, size)))
         except _FAILURES as failure:
             raise BankUnreachable(f"The bank's files could not be fetched ({said(failure)}).") from failure
         if refused:
             raise refused[0]
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[asyncssh.SFTPClient]:
+        connection, client = await self._open()
+        try:
+            yield client
+        finally:
+            await _close(connection)
 
     async def _open(self) -> tuple[asyncssh.SSHClientConnection, asyncssh.SFTPClient]:
         async with asyncio.timeout(self._connect_timeout):
@@ -206,11 +210,12 @@ class SftpDoor:
             text = b""  # the bank moves the file first and writes the reason after
         return refusal_of(text.decode("utf-8", "replace"))
 
-    async def _new_files(
-        self, client: asyncssh.SFTPClient, seen: frozenset[str], refused: list[FileRefused]
-    ) -> list[tuple[str, int]]:
+    async def _new_files(self, seen: frozenset[str], refused: list[FileRefused]) -> list[tuple[str, int]]:
+        """Name and size; what cannot be taken goes to `refused`."""
+        async with self._session() as client:
+            entries = await self._limited(client.readdir(self._path("outbox")))
         found = []
-        for entry in await self._limited(client.readdir(self._path("outbox"))):
+        for entry in entries:
             name = _bytes(entry.filename).decode("utf-8", "replace")
             attributes = entry.attrs
             is_file = attributes.permissions is None or stat.S_ISREG(attributes.permissions)
@@ -224,14 +229,13 @@ class SftpDoor:
                 found.append((attributes.mtime or 0, name, attributes.size or 0))
         return [(name, size) for _, name, size in sorted(found)]
 
-    async def _download(self, client: asyncssh.SFTPClient, name: str, size: int) -> bytes:
-        parts: list[bytes] = []
-        async with await self._limited(client.open(self._path("outbox", name), "rb", block_size=0)) as handle:
+    async def _download(self, name: str, size: int) -> bytes:
+        path, parts = self._path("outbox", name), list[bytes]()
+        async with self._session() as client, await self._limited(client.open(path, "rb", block_size=0)) as handle:
             for start in range(0, size, _WINDOW):
                 window = range(start, min(start + _WINDOW, size), _PIECE)
-                parts += await self._limited(
-                    asyncio.gather(*[_piece(handle, at, min(_PIECE, size - at)) for at in window])
-                )
+                pieces = [_piece(handle, at, min(_PIECE, size - at)) for at in window]
+                parts += await self._limited(asyncio.gather(*pieces))
             beyond = await self._limited(handle.read(1, size))
         if beyond:
             raise OSError("a file grew while it was being read")
