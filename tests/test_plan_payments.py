@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -231,6 +233,13 @@ def test_stacking_looks_into_other_cycles(database: Database, province: Province
     assert lines_of(database, "B") == {(person, "HTXH"): ("excluded", "stacking", HTXH)}
 
 
+def test_an_equal_amount_in_another_cycle_is_enough(database: Database, province: Province, plan: Plan) -> None:
+    (person,) = province.add(Enrolled({"BTXH": "DON-THAN", "HTXH": "HTXH-75"}))
+    plan(cycle_code="A", programme_codes=["HTXH"])
+    plan(cycle_code="B", programme_codes=["BTXH"])
+    assert lines_of(database, "B") == {(person, "BTXH"): ("excluded", "stacking", 500_000)}
+
+
 def test_when_the_lower_one_was_planned_first_an_officer_decides(
     database: Database, province: Province, plan: Plan
 ) -> None:
@@ -322,6 +331,16 @@ def test_who_was_held_is_paid_with_the_next_cycle(database: Database, province: 
     result = plan(cycle_code="2027-01", periods=["2027-01"])
     assert lines_of(database, "2027-01") == {(person, "BTXH"): ("planned", "", 2 * BTXH)}
     assert result.arrears == Figure(1, BTXH)
+
+
+def test_what_a_later_cycle_carries_is_owed_no_more(database: Database, province: Province, plan: Plan) -> None:
+    province.add(Enrolled({"BTXH": "NANG"}, outcome="name_close"))
+    plan()
+    with database.write() as connection:
+        connection.execute(update(account_match).values(outcome="no_account"))
+    plan(cycle_code="2027-01", periods=["2027-01"])
+    result = plan(cycle_code="2027-02", periods=["2027-02"])
+    assert (result.planned, result.arrears) == (Figure(1, BTXH), Figure(0, 0))
 
 
 def test_who_left_the_programme_still_gets_what_is_owed(database: Database, province: Province, plan: Plan) -> None:
@@ -582,3 +601,27 @@ def test_a_whole_month_goes_round(
     result = plan(cycle_code="2027-01", periods=["2027-01"])
     assert (result.planned, result.arrears) == (Figure(50, 50 * BTXH), Figure(0, 0))
     assert not set(credits_of(database)) & set(credits_of(database, "2027-01"))
+
+
+def test_two_makers_at_once_plan_nobody_twice(
+    database: Database, sealer: Sealer, province: Province, clock: FixedClock, maker: Officer
+) -> None:
+    """Two cycles of the same month from two threads: one gets everybody, the other nothing."""
+    province.add(*[Enrolled({"BTXH": "NANG"}) for _ in range(40)])
+    start = Barrier(2)
+
+    def run(code: str) -> PlanResult | Conflict:
+        start.wait(timeout=30)
+        try:
+            return plan_payments(
+                database, sealer, BANKS, clock, maker, cycle_code=code, programme_codes=["BTXH"], periods=["2026-12"]
+            )
+        except Conflict as refusal:
+            return refusal
+
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(run, ["A", "B"]))
+    (won,) = [one for one in results if isinstance(one, PlanResult)]
+    (lost,) = [one for one in results if isinstance(one, Conflict)]
+    assert won.planned == Figure(40, 40 * BTXH)
+    assert lost.code == "nothing_due"

@@ -61,6 +61,8 @@ def set_rules(database: Database, clock: Clock, actor: Officer, *, name: str, co
     digest = hashlib.sha256(content).digest()
     with database.write() as connection:
         try:
+            # In the order in which a plan locks them, so that the two never wait for each other.
+            programmes.lock_programmes(connection, [one.code for one in rules.programmes])
             funds = programmes.write_funds(connection, rules.funds)
             changed_programmes = programmes.write_programmes(connection, rules.programmes)
             added, changed = programmes.write_rates(connection, rules.rates)

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, exists, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from paysvc.domain.errors import Conflict, NotFound
 from paysvc.domain.instructions import CYCLE_NEXT, BatchState, CycleState, may_follow
@@ -92,23 +93,23 @@ def insert_cycle(
     maker_id: str,
     at: datetime,
 ) -> Cycle:
-    """A new, empty draft."""
-    insert_columns(
-        connection,
-        payment_cycle,
-        {
-            "id": next_ids(connection, "payment_cycle", 1),
-            "code": Same(code),
-            "kind": Same(kind.value),
-            "programmes": Same(",".join(programmes)),
-            "periods": Same(",".join(periods)),
-            "value_date": Same(value_date),
-            "state": Same(CycleState.DRAFT.value),
-            "version": Same(1),
-            "maker_id": Same(maker_id),
-            "created_at": Same(at),
-        },
-    )
+    """A new, empty draft. Raises `Conflict` when somebody else made one of this code meanwhile."""
+    columns = {
+        "id": next_ids(connection, "payment_cycle", 1),
+        "code": Same(code),
+        "kind": Same(kind.value),
+        "programmes": Same(",".join(programmes)),
+        "periods": Same(",".join(periods)),
+        "value_date": Same(value_date),
+        "state": Same(CycleState.DRAFT.value),
+        "version": Same(1),
+        "maker_id": Same(maker_id),
+        "created_at": Same(at),
+    }
+    try:
+        insert_columns(connection, payment_cycle, columns)
+    except IntegrityError as failure:
+        raise Conflict("cycle_changed", f"Cycle {code} was made meanwhile.", next_step="Look at it.") from failure
     return get_cycle(connection, code)
 
 
