@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from paysvc.domain.errors import Conflict, NotFound
 from paysvc.domain.instructions import CYCLE_NEXT, BatchState, CycleState, may_follow
 from paysvc.domain.programmes import ProgrammeKind
-from paysvc.store.bulk import Same, insert_columns, next_ids
+from paysvc.store.bulk import Same, Values, insert_columns, next_ids
 from paysvc.store.tables import approval, batch, payment_cycle
 
 
@@ -94,7 +94,7 @@ def insert_cycle(
     at: datetime,
 ) -> Cycle:
     """A new, empty draft. Raises `Conflict` when somebody else made one of this code meanwhile."""
-    columns = {
+    columns: dict[str, Values | Same] = {
         "id": next_ids(connection, "payment_cycle", 1),
         "code": Same(code),
         "kind": Same(kind.value),

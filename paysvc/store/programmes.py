@@ -101,6 +101,7 @@ def read_paid_together(connection: Connection) -> dict[str, tuple[str, ...]]:
 
 
 def write_paid_together(connection: Connection, decisions: Sequence[PaidTogether]) -> int:
+    """Decide which periods these months pay; returns how many differ from before."""
     rows = [
         {
             "name": _PAID_TOGETHER + one.month,
