@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paysvc.domain.batching import BatchLimits, content_sha256, cut, payment_line, remittance
+from paysvc.domain.batching import BatchLimits, content_sha256, cut, remittance
 
 FRIDAY = date(2026, 12, 4)
 
@@ -62,19 +62,24 @@ def test_every_payment_is_in_one_place_and_the_order_of_the_list_does_not_matter
 
 
 def test_the_digest_speaks_of_everything_the_bank_is_told() -> None:
-    said = ["P1", 500_000, "970405", "ab" * 32, "NGUYEN VAN A", "17329"]
-    digest = content_sha256("2026-12", "AGRI", FRIDAY, "SSBE", [payment_line(*said)])  # type: ignore[arg-type]
-    others = {
-        content_sha256("2026-11", "AGRI", FRIDAY, "SSBE", [payment_line(*said)]),  # type: ignore[arg-type]
-        content_sha256("2026-12", "VCB", FRIDAY, "SSBE", [payment_line(*said)]),  # type: ignore[arg-type]
-        content_sha256("2026-12", "AGRI", date(2026, 12, 5), "SSBE", [payment_line(*said)]),  # type: ignore[arg-type]
-        content_sha256("2026-12", "AGRI", FRIDAY, "PENS", [payment_line(*said)]),  # type: ignore[arg-type]
-    }
-    for column, other in enumerate(["P2", 500_001, "970436", "cd" * 32, "NGUYEN VAN B", "17330"]):
-        changed = [*said[:column], other, *said[column + 1 :]]
-        others.add(content_sha256("2026-12", "AGRI", FRIDAY, "SSBE", [payment_line(*changed)]))  # type: ignore[arg-type]
-    assert len(others) == 10
-    assert digest not in others
+    said = {"end_to_end_id": ["P1", "P2"], "amount_vnd": ["500000", "1"], "creditor_name": ["NGUYEN VAN A", "B"]}
+
+    def digest(
+        cycle: str = "2026-12", bank: str = "AGRI", day: date = FRIDAY, purpose: str = "SSBE", **other: list[str]
+    ) -> bytes:
+        return content_sha256(cycle, bank, day, purpose, {**said, **other})
+
+    others = [
+        digest(cycle="2026-11"),
+        digest(bank="VCB"),
+        digest(day=date(2026, 12, 5)),
+        digest(purpose="PENS"),
+        digest(end_to_end_id=["P2", "P1"]),
+        digest(amount_vnd=["500001", "1"]),
+        digest(amount_vnd=["50000", "01"]),
+        digest(creditor_name=["NGUYEN VAN", "AB"]),
+    ]
+    assert len({digest(), *others}) == 9
 
 
 def test_the_payee_reads_the_programme_and_the_months() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from paysvc.bank_interface import OutcomeUnknown
 from paysvc.clock import FixedClock
@@ -17,6 +18,7 @@ from paysvc.domain.officers import Officer
 from paysvc.sealing import Sealer
 from paysvc.services.reconcile_returns import Reconciliation, reconcile_returns
 from paysvc.store import ledger
+from paysvc.store.batches import queue_for_money
 from paysvc.store.engine import Database, open_database
 from paysvc.store.outcomes import Figure
 from paysvc.store.tables import inbound_file, ledger_transaction, payment_status, statement_line
@@ -167,6 +169,21 @@ def test_cash_paid_and_cash_not_collected(world: World) -> None:
     assert "cash_in_transit:POST" not in world.balances()
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_late_and_repeated_reports_take_nothing_back(world: World, order: tuple[int, ...]) -> None:
+    first, second, _ = world.references()
+    mid = message_of(world)
+    files = [
+        status_file("S1", mid, [(first, "ACSC", "", ""), (second, "RCVD", "", "")]),
+        status_file("S2", mid, [(first, "RCVD", "", ""), (second, "RJCT", "AC04", "")]),
+        status_file("S3", mid, [(first, "ACSP", "", ""), (second, "ACSP", "", "")]),
+    ]
+    for number in order:
+        world.receive(files[number])
+    assert world.payments()[first]["best_status"] == "ACSC"
+    assert world.state_of(second) == "REJECTED"
+
+
 # ----------------------------------------------------------------------------- statements
 
 
@@ -308,6 +325,16 @@ def test_a_debit_booked_twice_is_recorded_and_its_money_is_claimed_back(world: W
     assert (balances["paid:NS"], balances["suspense:AGRI"]) == (1_000_000, -500_000)
 
 
+def test_a_discrepancy_is_noted_once_however_often_it_is_seen(world: World) -> None:
+    one = world.references()[0]
+    closing = OPENING
+    for number in range(1, 5):
+        statement = statement_of(f"ST{number}", number, closing, [[one, 400_000, True, f"D{number}"]])
+        closing = statement["closing"]
+        world.receive(statement_file(f"M{number}", statement))
+    assert world.discrepancies() == [("amount_mismatch", one, 100_000), ("duplicate_settlement", one, 300_000)]
+
+
 def test_a_wrong_amount_is_settled_and_noted(world: World) -> None:
     one = world.references()[0]
     world.receive(statement_file("M1", statement_of("ST1", 1, OPENING, [[one, 499_000, True, "D1"]])))
@@ -443,7 +470,7 @@ def sent_world(tmp_path: Path, sqlite_template: Path, clock: FixedClock, sealer:
 
 
 def test_every_order_and_every_repetition_of_files_ends_in_the_same_place(
-    tmp_path: Path, sent_world: World, sealer: Sealer, clock: FixedClock
+    tmp_path: Path, sent_world: World, sealer: Sealer, vault: Vault, clock: FixedClock
 ) -> None:
     mid = message_of(sent_world)
     refs = sent_world.references()
@@ -475,7 +502,7 @@ def test_every_order_and_every_repetition_of_files_ends_in_the_same_place(
     for number, order in enumerate(permutations(files)):
         path = tmp_path / f"order-{number}.db"
         shutil.copyfile(template, path)
-        world = make_world(open_database(f"sqlite:///{path}"), sealer, Vault(tmp_path / f"v{number}", sealer), clock)
+        world = make_world(open_database(f"sqlite:///{path}"), sealer, vault, clock)
         world.cycle_id = sent_world.cycle_id
         together = number % 2 == 0
         if together:
@@ -529,6 +556,26 @@ def test_a_run_that_is_killed_in_a_file_leaves_nothing_of_it(world: World, monke
     assert what_is_so(world) == before
     assert decided(world.reconcile()) == [("ACCEPTED", "")]
     assert world.outcomes().settled.count == 3
+
+
+def test_two_runs_at_once_queue_for_the_money(
+    postgresql_url: str, sealer: Sealer, vault: Vault, clock: FixedClock
+) -> None:
+    """Else both could read a payment before either has added its debit to it."""
+    world = make_world(open_database(postgresql_url), sealer, vault, clock).approve(("AGRI", 500_000))
+    world.submit()
+    entries = [[world.references()[0], 500_000, True, "D1"]]
+    world.bank().put_out("one", statement_file("M1", statement_of("ST1", 1, OPENING, entries)))
+    world.collect()
+    waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    with ThreadPoolExecutor(1) as other_run:
+        with world.database.write() as ours, world.database.engine.connect() as watching:
+            queue_for_money(ours)
+            theirs = other_run.submit(world.reconcile)
+            while not watching.execute(waiting).scalar_one():
+                assert not theirs.done(), "the other run did not wait"
+        assert decided(theirs.result()) == [("ACCEPTED", "")]
+    world.database.close()
 
 
 def test_a_file_the_database_cannot_hold_is_kept_aside(world: World) -> None:

@@ -422,7 +422,8 @@ def test_a_sender_that_slept_while_another_took_over_changes_nothing(world: Worl
         raise BankUnreachable("woke up late")
 
     bank.script = [sleep_through_another_run]
-    world.submit()
+    assert [one.code for one in world.submit().waiting] == ["bank_unreachable"]
+    assert attempts(world) == ["unknown", "sent"]
     assert stored_state(world) == "SENT"
     assert len({content for _, content in bank.sendings}) == 1
     assert world.balances()["in_transit:AGRI"] == 1_250_000

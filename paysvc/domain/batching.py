@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import accumulate
@@ -69,20 +69,20 @@ def cut(end_to_end_ids: Sequence[str], amounts_vnd: Sequence[int], limits: Batch
     return Cut(tuple(parts), too_large)
 
 
-def content_sha256(cycle_code: str, bank_code: str, value_date: date, purpose: str, payments: Iterable[str]) -> bytes:
-    """What a batch says, as 32 bytes; `payments` are `payment_line`s in the order of the file."""
+def content_sha256(
+    cycle_code: str, bank_code: str, value_date: date, purpose: str, columns: Mapping[str, Iterable[str]]
+) -> bytes:
+    """What a batch says, as 32 bytes: its head, then each column of its payments in file order.
+
+    Values are joined by the unit separator, which occurs in no field (names are cleaned of
+    control characters on import), so two batches have the same digest only when they say the same.
+    """
     head = {"bank": bank_code, "cycle": cycle_code, "purpose": purpose, "value_date": value_date.isoformat()}
     digest = hashlib.sha256(canonical_json(head))
-    digest.update("\n".join(("", *payments)).encode())
+    for name, values in columns.items():
+        digest.update(f"\x1e{name}\x1e".encode())
+        digest.update("\x1f".join(values).encode())
     return digest.digest()
-
-
-def payment_line(
-    end_to_end_id: str, amount_vnd: int, creditor_bin: str, payee_key: str, creditor_name: str, unit_code: str
-) -> str:
-    """One payment in the digested form; `payee_key` is the account's blind index in hex, or ""."""
-    # The unit separator occurs in no field: names are cleaned of control characters on import.
-    return f"{end_to_end_id}\x1f{amount_vnd}\x1f{creditor_bin}\x1f{payee_key}\x1f{creditor_name}\x1f{unit_code}"
 
 
 def remittance(programme_name: str, periods: Sequence[str]) -> str:

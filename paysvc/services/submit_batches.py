@@ -8,10 +8,10 @@ before it is made. What a bank may have is asked for and never sent anew blindly
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -213,12 +213,12 @@ def _refuse_if_changed(connection: Any, cycle: Cycle) -> None:
 
 def _cut(desk: _Desk, connection: Any, cycle: Cycle, planned: dict[str, list[Any]]) -> list[NewBatch]:
     """The planned payments as batches per bank and purpose, within each bank's limits."""
-    keys = list(zip(planned["bank_code"], planned["purpose"], strict=True))
-    rows = sorted(range(len(keys)), key=keys.__getitem__)
+    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for row, key in enumerate(zip(planned["bank_code"], planned["purpose"], strict=True)):
+        groups[key].append(row)
     news: list[NewBatch] = []
     parts: dict[str, int] = {}
-    for (bank_code, purpose), group in groupby(rows, key=keys.__getitem__):
-        chosen = list(group)
+    for (bank_code, purpose), chosen in sorted(groups.items()):
         bank = desk.banks.get(bank_code)
         value_date = _value_date(desk, connection, cycle, bank)
         able = bank.adapter.capabilities
@@ -239,9 +239,7 @@ def _cut(desk: _Desk, connection: Any, cycle: Cycle, planned: dict[str, list[Any
         for part in shares.parts:
             parts[bank_code] = 1 + parts.get(bank_code, batches.last_part(connection, cycle.id, bank_code))
             of_part = [chosen[position] for position in part.positions]
-            digest = batching.content_sha256(
-                cycle.code, bank_code, value_date, purpose, _payment_lines(planned, of_part)
-            )
+            digest = batching.content_sha256(cycle.code, bank_code, value_date, purpose, _said(planned, of_part))
             news.append(
                 NewBatch(
                     bank_code=bank_code,
@@ -256,17 +254,21 @@ def _cut(desk: _Desk, connection: Any, cycle: Cycle, planned: dict[str, list[Any
     return news
 
 
-def _payment_lines(planned: dict[str, list[Any]], rows: Iterable[int]) -> Iterable[str]:
-    for row in rows:
-        account_key = planned["account_key"][row]
-        yield batching.payment_line(
-            planned["end_to_end_id"][row],
-            planned["amount_vnd"][row],
-            planned["creditor_bin"][row],
-            account_key.hex() if account_key else "",
-            planned["creditor_name"][row],
-            planned["unit_code"][row],
-        )
+def _said(planned: dict[str, list[Any]], rows: Sequence[int]) -> dict[str, Iterable[str]]:
+    """Everything that the bank will be told of these payments; an account by its blind index."""
+
+    def column(name: str) -> list[Any]:
+        values = planned[name]
+        return [values[row] for row in rows]
+
+    return {
+        "end_to_end_id": column("end_to_end_id"),
+        "amount_vnd": map(str, column("amount_vnd")),
+        "creditor_bin": column("creditor_bin"),
+        "account_key": [key.hex() if key else "" for key in column("account_key")],
+        "creditor_name": column("creditor_name"),
+        "unit_code": column("unit_code"),
+    }
 
 
 def _value_date(desk: _Desk, connection: Any, cycle: Cycle, bank: Bank) -> date:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection, Row, Select, func, select, text, update
 
 from paysvc.domain.errors import Conflict
@@ -126,25 +127,22 @@ def insert_batches(connection: Connection, cycle_id: int, news: Sequence[NewBatc
             "created_at": Same(at),
         },
     )
+    instruction_ids = np.concatenate([np.array(new.instruction_ids, dtype=np.int64) for new in news])
+    counts = [len(new.instruction_ids) for new in news]
     # In the order of the table's rows: its pages are written once, from first to last.
-    places = sorted(
-        (one, batch_id, position)
-        for batch_id, new in zip(ids, news, strict=True)
-        for position, one in enumerate(new.instruction_ids)
-    )
-    instruction_ids, batch_ids, positions = zip(*places, strict=True)
+    order = np.argsort(instruction_ids)
     moved = update_columns(
         connection,
         instruction,
         ["id"],
         {
-            "id": instruction_ids,
+            "id": instruction_ids[order],
             "state": Same(InstructionState.BATCHED.value),
-            "batch_id": batch_ids,
-            "batch_position": positions,
+            "batch_id": np.repeat(np.array(ids, dtype=np.int64), counts)[order],
+            "batch_position": np.concatenate([np.arange(count) for count in counts])[order],
         },
     )
-    if moved != len(places):
+    if moved != len(instruction_ids):
         raise Conflict("instruction_changed", "A payment of the plan changed while the batches were made.")
 
 
