@@ -252,7 +252,7 @@ LINES = st.lists(
         st.dates(date(2020, 1, 1), date(2029, 12, 31)),
         st.integers(-3, 3),
         st.sampled_from(["D", "C", "RD", "RC"]),
-        st.integers(1, 10**12),
+        st.integers(1, 10**11),  # with `,00` the 15 characters that SWIFT allows
         REFERENCES,
         REFERENCES,
         st.booleans(),
@@ -262,7 +262,7 @@ LINES = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(LINES, st.integers(0, 10**13), st.sampled_from(["\n", "\r\n"]), st.booleans(), st.sampled_from([",", ",00"]))
+@given(LINES, st.integers(0, 10**11), st.sampled_from(["\n", "\r\n"]), st.booleans(), st.sampled_from([",", ",00"]))
 def test_it_reads_what_the_mt_940_library_reads(
     lines: list[tuple[date, int, str, int, str, str, bool]], opening: int, end: str, envelope: bool, comma: str
 ) -> None:
@@ -288,7 +288,8 @@ def test_it_reads_what_the_mt_940_library_reads(
         -amount if debit else amount
         for amount, debit in zip(ours.entries.amount_vnd.tolist(), ours.entries.is_debit, strict=True)
     ]
-    assert signed == [int(one.data["amount"].amount) for one in theirs]
+    # The library leaves RC positive unless it is told otherwise, and says that a debit is meant.
+    assert signed == [int(one.data["amount"].amount) * (-1 if one.data["status"] == "RC" else 1) for one in theirs]
     assert ours.entries.reference.to_list() == [one.data["customer_reference"] for one in theirs]
     assert ours.entries.bank_reference.to_list() == [one.data["bank_reference"] for one in theirs]
     assert ours.entries.booking_date.to_list() == [one.data["entry_date"].isoformat() for one in theirs]

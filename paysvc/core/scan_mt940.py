@@ -137,7 +137,7 @@ def _pages(fields: Iterable[tuple[int, bytes, bytes]]) -> Iterator[_Page]:
             page.entries.append(_Entry(line, value, b""))
         elif tag == b"86":
             if before == b"61":
-                page.entries[-1] = page.entries[-1]._replace(details=value)
+                page.entries[-1] = _Entry(*page.entries[-1][:2], value)
         else:
             _head_or_balance(page, line, tag, value)
         before = tag
