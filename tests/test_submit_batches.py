@@ -329,6 +329,21 @@ def test_a_bank_that_says_it_has_the_file_already_does_not_refuse_it(world: Worl
     assert len(bank.sendings) == 1
 
 
+def test_a_bank_that_refuses_a_second_copy_does_not_refuse_the_first(world: World) -> None:
+    bank = world.bank()
+    bank.script = [taking_then(bank, TimeoutError())]
+    bank.answers = [Enquiry(SendState.REFUSED, "DUPL other bytes under this id")]
+    world.submit()
+    assert [one.code for one in world.submit().waiting] == ["outcome_needs_a_person"]
+    assert world.outcomes().unknown.count == 2
+    assert world.submit().is_complete
+
+
+def test_whatever_a_bank_answers_can_be_written_down(world: World) -> None:
+    world.bank().script = [raising(BankRefused("NARR", "no\x00" + "!" * 2_000))]
+    assert world.submit().totals(BatchState.REFUSED).count == 2
+
+
 # ------------------------------------------------------------------------ when the bank says no
 
 

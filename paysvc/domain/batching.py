@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import accumulate
+from typing import Any
 
 from paysvc.domain.canonical import canonical_json
+from paysvc.domain.identifiers import message_id
 
 #: ISO 20022 Max140Text: what the payee reads.
 REMITTANCE_LENGTH = 140
@@ -67,6 +70,73 @@ def cut(end_to_end_ids: Sequence[str], amounts_vnd: Sequence[int], limits: Batch
         parts.append(Part(tuple(fitting[start:end]), running[end] - running[start]))
         start = end
     return Cut(tuple(parts), too_large)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a bank takes files now: its limits, the day, and how many parts it has already."""
+
+    limits: BatchLimits
+    value_date: date
+    parts_before: int
+
+
+@dataclass(frozen=True, slots=True)
+class MadeBatch:
+    """A batch that is about to be written; `rows` are rows of the plan, in the order of the file."""
+
+    bank_code: str
+    part: int
+    value_date: date
+    sum_vnd: int
+    content_sha256: bytes
+    message_id: str
+    rows: tuple[int, ...]
+
+
+def make_batches(
+    cycle_code: str, planned: Mapping[str, Sequence[Any]], terms: Mapping[str, Terms]
+) -> tuple[list[MadeBatch], list[int]]:
+    """The planned payments as batches per bank and purpose, and the rows that no file may hold.
+
+    `planned` holds equally long columns: bank_code, purpose (one ISO 20022 code a file),
+    end_to_end_id, amount_vnd, creditor_bin, account_key (blind index or None), creditor_name,
+    unit_code. `terms` are by bank code.
+    """
+    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for row, key in enumerate(zip(planned["bank_code"], planned["purpose"], strict=True)):
+        groups[key].append(row)
+    made: list[MadeBatch] = []
+    too_large: list[int] = []
+    parts = Counter({bank_code: one.parts_before for bank_code, one in terms.items()})
+    for (bank_code, purpose), rows in sorted(groups.items()):
+        ids, amounts = (_picked(planned[name], rows) for name in ("end_to_end_id", "amount_vnd"))
+        found = cut(ids, amounts, terms[bank_code].limits)
+        too_large += [rows[position] for position in found.too_large]
+        for part in found.parts:
+            parts[bank_code] += 1
+            of_part = tuple(rows[position] for position in part.positions)
+            value_date = terms[bank_code].value_date
+            digest = content_sha256(cycle_code, bank_code, value_date, purpose, _said(planned, of_part))
+            bank_id = message_id(value_date.isoformat(), digest)
+            made.append(MadeBatch(bank_code, parts[bank_code], value_date, part.sum_vnd, digest, bank_id, of_part))
+    return made, too_large
+
+
+def _said(planned: Mapping[str, Sequence[Any]], rows: Sequence[int]) -> dict[str, Iterable[str]]:
+    """Everything that the bank will be told of these payments; an account by its blind index."""
+    return {
+        "end_to_end_id": _picked(planned["end_to_end_id"], rows),
+        "amount_vnd": map(str, _picked(planned["amount_vnd"], rows)),
+        "creditor_bin": _picked(planned["creditor_bin"], rows),
+        "account_key": [key.hex() if key else "" for key in _picked(planned["account_key"], rows)],
+        "creditor_name": _picked(planned["creditor_name"], rows),
+        "unit_code": _picked(planned["unit_code"], rows),
+    }
+
+
+def _picked(values: Sequence[Any], rows: Sequence[int]) -> list[Any]:
+    return [values[row] for row in rows]
 
 
 def content_sha256(

@@ -8,48 +8,40 @@ before it is made. What a bank may have is asked for and never sent anew blindly
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
-
-import numpy as np
 
 from paysvc.bank_interface import (
     BankFile,
     BankRefused,
     BankUnreachable,
-    Channel,
     DuplicateKey,
     EncodingImpossible,
     SendState,
 )
 from paysvc.bank_registry import Bank, BankRegistry
 from paysvc.clock import Clock
-from paysvc.core.columns import PaymentColumns, TextColumn
-from paysvc.core.messages import ControlTotals, PaymentBatch
-from paysvc.domain import batching
-from paysvc.domain.batching import BatchLimits
-from paysvc.domain.errors import Conflict, ConnectorUnavailable, DoesNotReconcile, PaysvcError, Waiting
-from paysvc.domain.identifiers import message_id
+from paysvc.core.messages import ControlTotals
+from paysvc.domain.batching import BatchLimits, MadeBatch, Terms, make_batches
+from paysvc.domain.errors import Conflict, DoesNotReconcile, PaysvcError, Waiting
 from paysvc.domain.instructions import BatchState, CycleState
 from paysvc.domain.officers import Officer, require
 from paysvc.domain.payment_dates import earliest_value_date
 from paysvc.domain.progress import Progress, silent
+from paysvc.domain.sending_answers import ALREADY_THERE, needs_a_person, no_answer, reason_of_refusal, unreachable
 from paysvc.sealing import Sealer
 from paysvc.store import audit_trail, bank_files, batches, cycles, plans, sending
 from paysvc.store.bank_files import AttemptOutcome, StoredFile
-from paysvc.store.batches import Batch, NewBatch
+from paysvc.store.batches import Batch
 from paysvc.store.calendar import read_calendar
 from paysvc.store.cycles import Cycle
 from paysvc.store.engine import Database
+from paysvc.store.payment_batches import read_payment_batch
 from paysvc.store.vault import Vault
 
 VERB = "submit-batches"
-
-#: A bank that says "I have this already" does not refuse the payments: it has the file.
-_ALREADY_THERE = frozenset({"DUPL", "AM05"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +154,6 @@ def submit_batches(
     )
 
 
-# ------------------------------------------------------------------------ making batches
-
-
 def _make_batches(desk: _Desk, cycle_code: str) -> Cycle:
     """Release the cycle and put every payment that is in no batch yet into one, all or nothing."""
     with desk.database.write() as connection:
@@ -173,16 +162,16 @@ def _make_batches(desk: _Desk, cycle_code: str) -> Cycle:
         planned = batches.read_planned(connection, cycle.id)
         if planned["id"] or cycle.state is CycleState.APPROVED:
             _refuse_if_changed(connection, cycle)
-        news = _cut(desk, connection, cycle, planned)
+        made = _cut(desk, connection, cycle, planned)
         now = desk.clock.now()
         if cycle.state is CycleState.APPROVED:
             cycles.change_cycle(connection, cycle, state=CycleState.RELEASED.value)
-        if news:
-            batches.insert_batches(connection, cycle.id, news, now)
+        if made:
+            batches.insert_batches(connection, cycle.id, made, planned["id"], now)
             detail = {
-                "batches": len(news),
-                "count": sum(len(new.instruction_ids) for new in news),
-                "sum_vnd": str(sum(new.sum_vnd for new in news)),
+                "batches": len(made),
+                "count": sum(len(one.rows) for one in made),
+                "sum_vnd": str(sum(one.sum_vnd for one in made)),
             }
             audit_trail.append(connection, now, desk.actor, VERB, f"cycle:{cycle.code}", detail)
     return cycle
@@ -211,64 +200,23 @@ def _refuse_if_changed(connection: Any, cycle: Cycle) -> None:
         )
 
 
-def _cut(desk: _Desk, connection: Any, cycle: Cycle, planned: dict[str, list[Any]]) -> list[NewBatch]:
-    """The planned payments as batches per bank and purpose, within each bank's limits."""
-    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for row, key in enumerate(zip(planned["bank_code"], planned["purpose"], strict=True)):
-        groups[key].append(row)
-    news: list[NewBatch] = []
-    parts: dict[str, int] = {}
-    for (bank_code, purpose), chosen in sorted(groups.items()):
+def _cut(desk: _Desk, connection: Any, cycle: Cycle, planned: dict[str, list[Any]]) -> list[MadeBatch]:
+    """The planned payments as batches; what no file of its bank may hold is named and stays."""
+    terms = {}
+    for bank_code in sorted(set(planned["bank_code"])):
         bank = desk.banks.get(bank_code)
-        value_date = _value_date(desk, connection, cycle, bank)
         able = bank.adapter.capabilities
-        shares = batching.cut(
-            [planned["end_to_end_id"][row] for row in chosen],
-            [planned["amount_vnd"][row] for row in chosen],
+        terms[bank_code] = Terms(
             BatchLimits(able.max_payments, able.max_amount_vnd),
+            _value_date(desk, connection, cycle, bank),
+            batches.last_part(connection, cycle.id, bank_code),
         )
-        desk.unpayable += [
-            Unpayable(
-                planned["end_to_end_id"][chosen[one]],
-                bank_code,
-                "amount_vnd",
-                f"The payment is larger than any file of bank {bank_code} may be.",
-            )
-            for one in shares.too_large
-        ]
-        for part in shares.parts:
-            parts[bank_code] = 1 + parts.get(bank_code, batches.last_part(connection, cycle.id, bank_code))
-            of_part = [chosen[position] for position in part.positions]
-            digest = batching.content_sha256(cycle.code, bank_code, value_date, purpose, _said(planned, of_part))
-            news.append(
-                NewBatch(
-                    bank_code=bank_code,
-                    part=parts[bank_code],
-                    value_date=value_date,
-                    sum_vnd=part.sum_vnd,
-                    content_sha256=digest,
-                    message_id=message_id(value_date.isoformat(), digest),
-                    instruction_ids=[planned["id"][row] for row in of_part],
-                )
-            )
-    return news
-
-
-def _said(planned: dict[str, list[Any]], rows: Sequence[int]) -> dict[str, Iterable[str]]:
-    """Everything that the bank will be told of these payments; an account by its blind index."""
-
-    def column(name: str) -> list[Any]:
-        values = planned[name]
-        return [values[row] for row in rows]
-
-    return {
-        "end_to_end_id": column("end_to_end_id"),
-        "amount_vnd": map(str, column("amount_vnd")),
-        "creditor_bin": column("creditor_bin"),
-        "account_key": [key.hex() if key else "" for key in column("account_key")],
-        "creditor_name": column("creditor_name"),
-        "unit_code": column("unit_code"),
-    }
+    made, too_large = make_batches(cycle.code, planned, terms)
+    for row in too_large:
+        bank_code = planned["bank_code"][row]
+        message = f"The payment is larger than any file of bank {bank_code} may be."
+        desk.unpayable.append(Unpayable(planned["end_to_end_id"][row], bank_code, "amount_vnd", message))
+    return made
 
 
 def _value_date(desk: _Desk, connection: Any, cycle: Cycle, bank: Bank) -> date:
@@ -278,94 +226,35 @@ def _value_date(desk: _Desk, connection: Any, cycle: Cycle, bank: Bank) -> date:
     return max(cycle.value_date, earliest_value_date(now, bank.adapter.capabilities.cut_off_hour, calendar))
 
 
-# ------------------------------------------------------------------------- writing files
-
-
 def _write_file(desk: _Desk, cycle: Cycle, one: Batch) -> None:
     """Encode a batch, keep the bytes, note their digest; what has been written stays as it is."""
+    bank = desk.banks.get(one.bank_code)
+    able = bank.adapter.capabilities
     with desk.database.read() as connection:
         if bank_files.find_file(connection, one.id) or one.state is not BatchState.SEALED:
             return
-        stored = batches.read_payments(connection, one.id)
-        programmes = batches.programmes(connection)
-    bank = desk.banks.get(one.bank_code)
+        batch, names_cut = read_payment_batch(connection, desk.sealer, one, bank.settings.debtor, able, cycle.periods)
     try:
-        file = _encode(desk, cycle, one, bank, stored, programmes)
+        file = bank.adapter.encode(batch)
     except EncodingImpossible as failure:
         desk.unpayable += [
-            Unpayable(stored["end_to_end_id"][problem.position], one.bank_code, problem.field, problem.message)
+            Unpayable(batch.payments.end_to_end_id[problem.position], one.bank_code, problem.field, problem.message)
             for problem in failure.problems
         ]
         return
+    expected = ControlTotals(one.count, one.sum_vnd)
+    if batch.totals != expected or file.totals != expected or file.message_id != one.message_id:
+        raise DoesNotReconcile(
+            "bank_file_differs", f"The file written for {one.message_id} does not hold what the batch holds."
+        )
     digest = desk.vault.put(file.content)
     with desk.database.write() as connection:
         batches.queue_for_money(connection)
         if bank_files.find_file(connection, one.id):
             return
         bank_files.insert_file(connection, one, file.name, digest, len(file.content), bank.written_by, desk.clock.now())
+        desk.names_cut += names_cut
         desk.note(connection, one, {"written": digest.hex(), "count": one.count, "sum_vnd": str(one.sum_vnd)})
-
-
-def _encode(
-    desk: _Desk,
-    cycle: Cycle,
-    one: Batch,
-    bank: Bank,
-    stored: dict[str, list[Any]],
-    programmes: dict[str, tuple[str, str]],
-) -> BankFile:
-    """The batch in the bank's dialect. Sealed numbers are open here, in memory, and nowhere else."""
-    able = bank.adapter.capabilities
-    if any(channel != able.channel for channel in stored["channel"]):
-        raise Conflict("channel_differs", f"The batch {one.message_id} is not of the channel of bank {one.bank_code}.")
-    texts = {
-        code: batching.remittance(name, cycle.periods)
-        for code, (name, _) in programmes.items()
-        if code in set(stored["programme_code"])
-    }
-    names = [name[: able.name_length] for name in stored["creditor_name"]]
-    batch = PaymentBatch(
-        message_id=one.message_id,
-        created_at=one.created_at,
-        value_date=one.value_date,
-        debtor=bank.settings.debtor,
-        purpose=programmes[stored["programme_code"][0]][1],
-        payments=PaymentColumns(
-            end_to_end_id=TextColumn.of(stored["end_to_end_id"]),
-            amount_vnd=np.array(stored["amount_vnd"], dtype=np.int64),
-            creditor_bin=TextColumn.of(stored["creditor_bin"]),
-            creditor_name=TextColumn.of(names),
-            remittance=TextColumn.of([texts[code] for code in stored["programme_code"]]),
-            **_opened(desk.sealer, able.channel, stored),
-        ),
-    )
-    expected = ControlTotals(one.count, one.sum_vnd)
-    file = bank.adapter.encode(batch)
-    if batch.totals != expected or file.totals != expected or file.message_id != one.message_id:
-        raise DoesNotReconcile(
-            "bank_file_differs", f"The file written for {one.message_id} does not hold what the batch holds."
-        )
-    desk.names_cut += sum(cut != name for cut, name in zip(names, stored["creditor_name"], strict=True))
-    return file
-
-
-def _opened(sealer: Sealer, channel: Channel, stored: dict[str, list[Any]]) -> dict[str, TextColumn]:
-    """The personal numbers that this channel needs: the account, or who stands at the counter."""
-    nothing = TextColumn.repeat("", len(stored["end_to_end_id"]))
-    if channel is Channel.ACCOUNT:
-        accounts = sealer.open_column("bank_account", "account_sealed", stored["account_id"], stored["account_sealed"])
-        return {"creditor_account": TextColumn.of(accounts), "citizen_id": nothing, "point_code": nothing}
-    persons = sealer.open_column(
-        "beneficiary", "citizen_id_sealed", stored["beneficiary_id"], stored["citizen_id_sealed"]
-    )
-    return {
-        "creditor_account": nothing,
-        "citizen_id": TextColumn.of(persons),
-        "point_code": TextColumn.of(stored["unit_code"]),
-    }
-
-
-# ------------------------------------------------------------------------- handing over
 
 
 def _hand_over(desk: _Desk, cycle: Cycle, one: Batch) -> None:
@@ -401,12 +290,12 @@ def _ask(desk: _Desk, one: Batch, file: StoredFile) -> Batch:
     bank = desk.banks.get(one.bank_code)
     able = bank.adapter.capabilities
     if not able.can_enquire:
-        desk.waiting.append(_needs_a_person(one, "cannot be asked by a program"))
+        desk.waiting.append(needs_a_person(one.bank_code, one.message_id, "cannot be asked by a program"))
         return one
     try:
         answer = bank.adapter.enquire(file.name, file.message_id)
     except Exception as failure:  # noqa: BLE001  # whatever goes wrong while asking, we know no more than before
-        desk.waiting.append(_no_answer(one, failure))
+        desk.waiting.append(no_answer(one.bank_code, one.message_id, type(failure).__name__))
         return one
     with desk.database.write() as connection:
         batches.queue_for_money(connection)
@@ -416,17 +305,20 @@ def _ask(desk: _Desk, one: Batch, file: StoredFile) -> Batch:
         now = desk.clock.now()
         if answer.state is SendState.RECEIVED:
             one = sending.record_sent(connection, one, now)
+        elif answer.state is SendState.REFUSED and reason_of_refusal(answer.detail) in ALREADY_THERE:
+            desk.waiting.append(needs_a_person(one.bank_code, one.message_id, "says that it had such a file before"))
+            return one
         elif answer.state is SendState.REFUSED:
-            one = sending.record_refused(connection, one, now, _reason_code(answer.detail))
+            one = sending.record_refused(connection, one, now, reason_of_refusal(answer.detail))
         elif answer.state is SendState.NOT_RECEIVED:
             first = bank_files.first_attempt_at(connection, file.id)
             remembers_until = (first or now) + timedelta(days=able.duplicate_days)
             if able.duplicate_key is not DuplicateKey.MESSAGE_ID or now >= remembers_until:
-                desk.waiting.append(_needs_a_person(one, "would not notice the same file twice"))
+                desk.waiting.append(needs_a_person(one.bank_code, one.message_id, "would not notice a second one"))
                 return one
             one = sending.record_not_sent(connection, one)
         else:
-            desk.waiting.append(_no_answer(one, None))
+            desk.waiting.append(no_answer(one.bank_code, one.message_id))
             return one
         desk.note(connection, one, {"state": one.state.value, "because": "the bank was asked"})
     return one
@@ -447,18 +339,19 @@ def _send(desk: _Desk, one: Batch, file: StoredFile) -> None:
     leaving = BankFile(file.name, content, file.message_id, ControlTotals(file.count, file.sum_vnd))
     reason = ""
     try:
-        outcome, detail = AttemptOutcome.SENT, bank.adapter.send(leaving)
+        outcome, detail = AttemptOutcome.SENT, str(bank.adapter.send(leaving))
     except BankUnreachable as failure:
         outcome, detail = AttemptOutcome.NOT_SENT, str(failure)
-        desk.waiting.append(_unreachable(one))
+        desk.waiting.append(unreachable(one.bank_code, one.message_id))
     except BankRefused as failure:
         outcome, detail, reason = AttemptOutcome.REFUSED, f"{failure.code} {failure}", failure.code
-        if failure.code in _ALREADY_THERE:
+        if failure.code in ALREADY_THERE:
             outcome = AttemptOutcome.UNKNOWN
     except Exception as failure:  # noqa: BLE001  # the safe mistake: the bank may have it
-        outcome, detail = AttemptOutcome.UNKNOWN, f"{type(failure).__name__}: {failure}"
+        # What an unforeseen exception says may hold anything, a payee's name too.
+        outcome, detail = AttemptOutcome.UNKNOWN, type(failure).__name__
     if outcome is AttemptOutcome.UNKNOWN:
-        desk.waiting.append(_no_answer(one, None))
+        desk.waiting.append(no_answer(one.bank_code, one.message_id))
     _note_answer(desk, claimed, file, number, outcome, detail, reason)
 
 
@@ -476,46 +369,12 @@ def _note_answer(
         if outcome is AttemptOutcome.SENT and one.state is not BatchState.REFUSED:
             one = sending.record_sent(connection, one, now)
         elif outcome is AttemptOutcome.REFUSED and (is_ours or one.state is BatchState.UNKNOWN):
-            one = sending.record_refused(connection, one, now, _reason_code(reason))
+            one = sending.record_refused(connection, one, now, reason_of_refusal(reason))
         elif outcome is AttemptOutcome.NOT_SENT and is_ours:
             one = sending.record_not_sent(connection, one)
         elif outcome is AttemptOutcome.UNKNOWN and is_ours:
             one = sending.record_unknown(connection, one)
         desk.note(connection, one, {"state": one.state.value, "attempt": number, "ended": outcome.value})
-
-
-def _reason_code(words: str) -> str:
-    """The code at the start of a bank's refusal, or NARR (ISO 20022: reason in free text)."""
-    first = words.split(" ", 1)[0]
-    return first if first.isascii() and first.isalnum() and 2 <= len(first) <= 35 else "NARR"
-
-
-# ------------------------------------------------------------------------- what to tell
-
-
-def _unreachable(one: Batch) -> PaysvcError:
-    return ConnectorUnavailable(
-        "bank_unreachable",
-        f"Bank {one.bank_code} could not be reached; the file {one.message_id} did not leave.",
-        next_step="Run submit-batches again later; the same bytes will be sent.",
-    )
-
-
-def _no_answer(one: Batch, failure: Exception | None) -> PaysvcError:
-    why = f" ({type(failure).__name__})" if failure else ""
-    return Waiting(
-        "outcome_unknown",
-        f"Bank {one.bank_code} may have the file {one.message_id}; it has not said so{why}.",
-        next_step="Run submit-batches again to ask the bank; a status file or a statement answers as well.",
-    )
-
-
-def _needs_a_person(one: Batch, why: str) -> PaysvcError:
-    return Waiting(
-        "outcome_needs_a_person",
-        f"Bank {one.bank_code} may have the file {one.message_id}, and {why}.",
-        next_step="Ask the bank by telephone. Its status file or its statement settles it; nothing is sent until then.",
-    )
 
 
 def _list(desk: _Desk, cycle: Cycle) -> list[Batch]:

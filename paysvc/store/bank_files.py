@@ -100,7 +100,7 @@ def finish_attempt(
             send_attempt.c.number == number,
             send_attempt.c.outcome.is_(None),
         )
-        .values(finished_at=at, outcome=outcome.value, detail=detail[:_DETAIL_LENGTH])
+        .values(finished_at=at, outcome=outcome.value, detail=_kept(detail))
     )
 
 
@@ -109,7 +109,7 @@ def close_open_attempts(connection: Connection, bank_file_id: int, at: datetime,
     connection.execute(
         update(send_attempt)
         .where(send_attempt.c.bank_file_id == bank_file_id, send_attempt.c.outcome.is_(None))
-        .values(finished_at=at, outcome=AttemptOutcome.UNKNOWN.value, detail=detail[:_DETAIL_LENGTH])
+        .values(finished_at=at, outcome=AttemptOutcome.UNKNOWN.value, detail=_kept(detail))
     )
 
 
@@ -121,6 +121,11 @@ def first_attempt_at(connection: Connection, bank_file_id: int) -> datetime | No
             send_attempt.c.outcome.is_(None) | (send_attempt.c.outcome != AttemptOutcome.NOT_SENT.value),
         )
     ).scalar()
+
+
+def _kept(detail: str) -> str:
+    # PostgreSQL keeps no NUL, and an answer must not be lost for one.
+    return detail.replace("\x00", "")[:_DETAIL_LENGTH]
 
 
 def list_attempts(connection: Connection, bank_file_id: int) -> list[tuple[int, str, str]]:

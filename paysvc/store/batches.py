@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Row, Select, func, select, text, update
 
+from paysvc.domain.batching import MadeBatch
 from paysvc.domain.errors import Conflict
 from paysvc.domain.instructions import BATCH_NEXT, INSTRUCTION_NEXT, BatchState, InstructionState, may_follow
 from paysvc.store.bulk import Same, insert_columns, next_ids, read_columns, update_columns
-from paysvc.store.tables import bank_account, batch, beneficiary, entitlement, instruction, programme
+from paysvc.store.tables import bank_account, batch, entitlement, instruction, programme
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +33,6 @@ class Batch:
     state: BatchState
     version: int
     created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class NewBatch:
-    """A batch that is about to be written; `instruction_ids` are in the order of the file."""
-
-    bank_code: str
-    part: int
-    value_date: date
-    sum_vnd: int
-    content_sha256: bytes
-    message_id: str
-    instruction_ids: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,48 +89,51 @@ def last_part(connection: Connection, cycle_id: int, bank_code: str) -> int:
     )
 
 
-def insert_batches(connection: Connection, cycle_id: int, news: Sequence[NewBatch], at: datetime) -> None:
+def insert_batches(
+    connection: Connection, cycle_id: int, made: Sequence[MadeBatch], instruction_ids: Sequence[int], at: datetime
+) -> None:
     """Write the batches and put their instructions in: PLANNED → BATCHED, with their places.
 
-    The caller read the planned instructions in this transaction, after `queue_for_money` and
-    with the cycle's row locked, so that nobody else can have moved them. Raises `Conflict`
-    when one of them is gone.
+    `instruction_ids` are the ids of the planned rows. The caller read them in this
+    transaction, after `queue_for_money` and with the cycle's row locked, so that nobody else
+    can have moved them. Raises `Conflict` when one of them is gone.
     """
-    ids = next_ids(connection, "batch", len(news))
+    ids = next_ids(connection, "batch", len(made))
+    counts = [len(one.rows) for one in made]
     insert_columns(
         connection,
         batch,
         {
             "id": ids,
             "cycle_id": Same(cycle_id),
-            "bank_code": [new.bank_code for new in news],
-            "part": [new.part for new in news],
-            "value_date": [new.value_date for new in news],
-            "count": [len(new.instruction_ids) for new in news],
-            "sum_vnd": [new.sum_vnd for new in news],
-            "content_sha256": [new.content_sha256 for new in news],
-            "message_id": [new.message_id for new in news],
+            "bank_code": [one.bank_code for one in made],
+            "part": [one.part for one in made],
+            "value_date": [one.value_date for one in made],
+            "count": counts,
+            "sum_vnd": [one.sum_vnd for one in made],
+            "content_sha256": [one.content_sha256 for one in made],
+            "message_id": [one.message_id for one in made],
             "state": Same(BatchState.SEALED.value),
             "version": Same(1),
             "created_at": Same(at),
         },
     )
-    instruction_ids = np.concatenate([np.array(new.instruction_ids, dtype=np.int64) for new in news])
-    counts = [len(new.instruction_ids) for new in news]
+    rows = np.concatenate([np.array(one.rows, dtype=np.int64) for one in made])
+    batched = np.array(instruction_ids, dtype=np.int64)[rows]
     # In the order of the table's rows: its pages are written once, from first to last.
-    order = np.argsort(instruction_ids)
+    order = np.argsort(batched)
     moved = update_columns(
         connection,
         instruction,
         ["id"],
         {
-            "id": instruction_ids[order],
+            "id": batched[order],
             "state": Same(InstructionState.BATCHED.value),
             "batch_id": np.repeat(np.array(ids, dtype=np.int64), counts)[order],
             "batch_position": np.concatenate([np.arange(count) for count in counts])[order],
         },
     )
-    if moved != len(instruction_ids):
+    if moved != len(batched):
         raise Conflict("instruction_changed", "A payment of the plan changed while the batches were made.")
 
 
@@ -218,42 +209,6 @@ def fund_shares(connection: Connection, batch_id: int) -> list[FundShare]:
         .order_by(programme.c.fund_code, instruction.c.channel)
     )
     return [FundShare(fund, channel, int(count), int(amount)) for fund, channel, count, amount in rows]
-
-
-def read_payments(connection: Connection, batch_id: int) -> dict[str, list[Any]]:
-    """What the bank will be told of each payment, in the order of the file.
-
-    Numbers are still sealed: `account_sealed` for accounts, `citizen_id_sealed` for cash only.
-    """
-    columns = instruction.c
-    return read_columns(
-        connection,
-        select(
-            columns.end_to_end_id,
-            columns.amount_vnd,
-            columns.channel,
-            columns.creditor_bin,
-            columns.creditor_name,
-            columns.unit_code,
-            columns.account_id,
-            bank_account.c.account_sealed,
-            entitlement.c.beneficiary_id,
-            beneficiary.c.citizen_id_sealed,
-            entitlement.c.programme_code,
-        )
-        .join(entitlement, entitlement.c.id == columns.entitlement_id)
-        .outerjoin(bank_account, bank_account.c.id == columns.account_id)
-        # The citizen ID of somebody paid by account is not even read.
-        .outerjoin(beneficiary, (beneficiary.c.id == entitlement.c.beneficiary_id) & (columns.channel == "cash"))
-        .where(columns.batch_id == batch_id)
-        .order_by(columns.batch_position),
-    )
-
-
-def programmes(connection: Connection) -> dict[str, tuple[str, str]]:
-    """Programme code → (name, ISO 20022 purpose)."""
-    rows = connection.execute(select(programme.c.code, programme.c.name, programme.c.purpose))
-    return {row.code: (row.name, row.purpose) for row in rows}
 
 
 def _batches(connection: Connection, statement: Select[Any]) -> list[Batch]:

@@ -1,0 +1,46 @@
+"""What a bank's answer to a file means, and what to tell when it gave none."""
+
+from __future__ import annotations
+
+from paysvc.domain.errors import ConnectorUnavailable, Waiting
+
+#: A bank that says "I have this already" (ISO 20022: DUPL, AM05) does not refuse the
+#: payments: it has the file.
+ALREADY_THERE = frozenset({"DUPL", "AM05"})
+
+#: ISO 20022: the reason is in free text.
+_FREE_TEXT = "NARR"
+
+
+def reason_of_refusal(words: str) -> str:
+    """The code at the start of a bank's refusal (2 to 35 letters and digits), or NARR."""
+    first = words.split(" ", 1)[0]
+    return first if first.isascii() and first.isalnum() and 2 <= len(first) <= 35 else _FREE_TEXT
+
+
+def unreachable(bank_code: str, message_id: str) -> ConnectorUnavailable:
+    """Nothing left us; it may be sent any time."""
+    return ConnectorUnavailable(
+        "bank_unreachable",
+        f"Bank {bank_code} could not be reached; the file {message_id} did not leave.",
+        next_step="Run submit-batches again later; the same bytes will be sent.",
+    )
+
+
+def no_answer(bank_code: str, message_id: str, while_asking: str = "") -> Waiting:
+    """The bank may have the file and has not said so; `while_asking` names what went wrong then."""
+    why = f" ({while_asking})" if while_asking else ""
+    return Waiting(
+        "outcome_unknown",
+        f"Bank {bank_code} may have the file {message_id}; it has not said so{why}.",
+        next_step="Run submit-batches again to ask the bank; a status file or a statement answers as well.",
+    )
+
+
+def needs_a_person(bank_code: str, message_id: str, why: str) -> Waiting:
+    """The bank may have the file, and no program can find out safely."""
+    return Waiting(
+        "outcome_needs_a_person",
+        f"Bank {bank_code} may have the file {message_id}, and {why}.",
+        next_step="Ask the bank by telephone. Its status file or its statement settles it; nothing is sent until then.",
+    )
