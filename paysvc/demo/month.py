@@ -7,8 +7,10 @@ does the same thing on the same days.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -221,18 +223,19 @@ def _let_banks_work(desk: _Desk, banks: Sequence[MockBank]) -> None:
     """Day after day: the banks work, we collect and reconcile."""
     wiring, operator = desk.wiring, desk.officers[Role.BANK_OPERATOR]
     days = [SENDING_DAY + timedelta(days=n) for n in range((LAST_BANKING_DAY - SENDING_DAY).days + 1)]
-    for day in days:
-        with desk.stages.stage("Banks work") as progress:
-            for number, bank in enumerate(banks):
-                bank.run_day(day)
-                progress(number + 1, len(banks))
-        desk.at(day, 22)
-        with desk.stages.stage("Collect returns"):
-            collected = collect_returns(wiring.database, wiring.vault, wiring.banks, desk.clock, operator)
-            if collected.unreachable:
-                raise collected.unreachable[0]
-        with desk.stages.stage("Reconcile returns") as progress:
-            reconcile_returns(wiring.database, wiring.vault, wiring.banks, desk.clock, operator, progress=progress)
+    with ThreadPoolExecutor(len(banks)) as at_once:
+        for day in days:
+            with desk.stages.stage("Banks work") as progress:
+                # Three programs, so they work side by side.
+                for number, _ in enumerate(at_once.map(partial(MockBank.run_day, day=day), banks)):
+                    progress(number + 1, len(banks))
+            desk.at(day, 22)
+            with desk.stages.stage("Collect returns"):
+                collected = collect_returns(wiring.database, wiring.vault, wiring.banks, desk.clock, operator)
+                if collected.unreachable:
+                    raise collected.unreachable[0]
+            with desk.stages.stage("Reconcile returns") as progress:
+                reconcile_returns(wiring.database, wiring.vault, wiring.banks, desk.clock, operator, progress=progress)
 
 
 def _outcomes(desk: _Desk) -> CycleOutcomes:

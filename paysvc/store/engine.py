@@ -97,7 +97,7 @@ def _open_sqlite(url: str, path: str | None) -> Database:
             "synchronous = FULL",
             "foreign_keys = ON",
             "busy_timeout = 60000",
-            "cache_size = -65536",
+            "cache_size = -196608",
             "temp_store = MEMORY",
         ):
             try:
