@@ -55,9 +55,9 @@ def insert_columns(
 ) -> int:
     """Insert rows given as columns of equal length; returns how many.
 
-    `staged` pays where an insert trigger guards the table: on SQLite every statement then
-    keeps a journal of its own, which costs more than the row, so the rows are gathered in a
-    temporary table and inserted by one statement.
+    `staged` pays for many rows of a table with several indexes, and most where an insert
+    trigger guards it: on SQLite every statement then keeps a journal of its own, which costs
+    more than the row, so the rows are gathered in a temporary table and inserted by one statement.
 
     Raises what the database raises when a constraint says no (IntegrityError through
     SQLAlchemy on SQLite, psycopg's own errors on PostgreSQL inside COPY).

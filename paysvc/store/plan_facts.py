@@ -26,7 +26,7 @@ Columns = dict[str, list[Any]]
 
 
 def read_enrolments(connection: Connection, programme_codes: Sequence[str], last_period: str) -> Columns:
-    """Open enrolments of these programmes that begin by `last_period`, ordered by person and programme."""
+    """Open enrolments of these programmes that begin by `last_period`, in no order."""
     columns = enrolment.c
     return read_columns(
         connection,
@@ -37,11 +37,9 @@ def read_enrolments(connection: Connection, programme_codes: Sequence[str], last
             columns.from_period,
             columns.to_period,
             columns.channel,
-        )
-        .where(
+        ).where(
             columns.programme_code.in_(programme_codes), columns.valid_to.is_(None), columns.from_period <= last_period
-        )
-        .order_by(columns.beneficiary_id, columns.programme_code),
+        ),
     )
 
 

@@ -57,7 +57,7 @@ def insert_obligations(connection: Connection, at: datetime, columns: Mapping[st
     """Record what becomes due: programme_code, period, beneficiary_id, component, amount_vnd,
     rate_id. Returns the row ids, in the order of the columns."""
     ids = next_ids(connection, "obligation", len(columns["beneficiary_id"]))
-    insert_columns(connection, obligation, {"id": ids, **columns, "created_at": Same(at)})
+    insert_columns(connection, obligation, {"id": ids, **columns, "created_at": Same(at)}, staged=True)
     return ids
 
 
@@ -65,13 +65,13 @@ def insert_lines(connection: Connection, cycle_id: int, columns: Mapping[str, Va
     """Write lines of the plan: programme_code, beneficiary_id, unit_code, amount_vnd,
     disposition, reason. Returns the row ids, in the order of the columns."""
     ids = next_ids(connection, "entitlement", len(columns["beneficiary_id"]))
-    insert_columns(connection, entitlement, {"id": ids, "cycle_id": Same(cycle_id), **columns})
+    insert_columns(connection, entitlement, {"id": ids, "cycle_id": Same(cycle_id), **columns}, staged=True)
     return ids
 
 
 def insert_claims(connection: Connection, columns: Mapping[str, Values]) -> None:
     """Write which line carries which obligation: entitlement_id, obligation_id, released_at."""
-    insert_columns(connection, obligation_claim, columns)
+    insert_columns(connection, obligation_claim, columns, staged=True)
 
 
 def insert_instructions(connection: Connection, cycle_id: int, columns: Mapping[str, Values]) -> None:
