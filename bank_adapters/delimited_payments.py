@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
 
+from bank_adapters.compact_time import compact_time
 from bank_adapters.delimited_windows1258 import to_windows_1258
 from bank_adapters.payment_checks import (
     ACCOUNT,
@@ -16,7 +16,6 @@ from bank_adapters.payment_checks import (
     rows_with_control_characters,
 )
 from paysvc.bank_interface import BankFile
-from paysvc.clock import VIETNAM
 from paysvc.core.columns import TextColumn
 from paysvc.core.messages import PaymentBatch
 from paysvc.domain.money import MAX_PAYMENT_VND
@@ -46,11 +45,6 @@ def write_payments(batch: PaymentBatch) -> BankFile:
     digest = hashlib.sha256(body).hexdigest()
     trailer = f"T|{totals.count}|{totals.sum_vnd}|{digest}".encode("ascii") + LINE_END
     return BankFile(f"{batch.message_id}.txt", body + trailer, batch.message_id, totals)
-
-
-def compact_time(moment: datetime) -> str:
-    """yyyymmddHHMMSS in Vietnam."""
-    return moment.astimezone(VIETNAM).strftime("%Y%m%d%H%M%S")
 
 
 def _check_columns(batch: PaymentBatch, complaints: Complaints) -> None:

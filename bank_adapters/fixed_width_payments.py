@@ -7,7 +7,7 @@ from unicodedata import normalize
 
 import numpy as np
 
-from bank_adapters.delimited_payments import compact_time
+from bank_adapters.compact_time import compact_time
 from bank_adapters.fixed_width_records import RecordWriter
 from bank_adapters.payment_checks import (
     ACCOUNT,

@@ -186,7 +186,7 @@ def read_or_refuse(content: bytes) -> None:
             read(content)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.sampled_from(FILES), st.integers(0, 900), st.integers(0, 200), st.binary(max_size=40) | st.sampled_from(PIECES)
 )

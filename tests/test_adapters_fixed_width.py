@@ -159,7 +159,7 @@ def test_a_file_that_is_not_whole_is_refused_with_code_and_place(content: bytes,
     assert (refused.value.code, refused.value.place) == (code, place)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.sampled_from([RESULT, STATEMENT]), st.integers(0, 900), st.binary(max_size=40), st.booleans())
 def test_a_mutated_file_is_read_or_refused_and_nothing_else(
     lines: tuple[str, ...], start: int, put: bytes, keep_length: bool

@@ -109,7 +109,7 @@ FILES = [STATUS, statement()]
 PIECES = [b"<", b"</Stmt>", b"<!DOCTYPE a [<!ENTITY b 'c'>]>", b"&b;", b"<Ntry>", b"-1", b"\xff", b"]]>", b" xmlns=''"]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.sampled_from([STATUS, statement()]),
     st.integers(0, 3000),

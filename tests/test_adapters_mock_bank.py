@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
@@ -104,38 +103,23 @@ def test_a_payment_order_comes_back_as_statuses_and_proved_statements(profile: s
 
 
 @pytest.mark.parametrize("profile", DIALECTS)
-def test_an_acknowledgement_that_is_dropped_is_found_by_asking(profile: str, tmp_path: Path) -> None:
+def test_a_lost_acknowledgement_and_a_refusal_are_found_by_asking(profile: str, tmp_path: Path) -> None:
     with mock_bank(profile, tmp_path) as (adapter, ready):
         control(ready, "misbehave", {"drop_ack": 1})
-        file = adapter.encode(payments(adapter, ready, 5))
-        with pytest.raises(OutcomeUnknown):
-            adapter.send(file)
-        assert adapter.enquire(file.name, file.message_id).state is SendState.RECEIVED
-        assert adapter.send(file)
-        control(ready, "day", {"date": "2026-12-01"})
-        assert control(ready, "ledger")["payments"]["received"]["count"] == 5
-
-
-@pytest.mark.parametrize("profile", DIALECTS)
-def test_a_file_that_the_bank_refuses_is_found_refused(profile: str, tmp_path: Path) -> None:
-    with mock_bank(profile, tmp_path) as (adapter, ready):
         batch = payments(adapter, ready, 5)
-        file = adapter.encode(replace(batch, debtor=replace(batch.debtor, account="999999")))
-        adapter.send(file)
+        lost = adapter.encode(batch)
+        with pytest.raises(OutcomeUnknown):
+            adapter.send(lost)
+        assert adapter.enquire(lost.name, lost.message_id).state is SendState.RECEIVED
+        assert adapter.send(lost)
+
+        wrong = replace(batch, message_id="M20261201WRONGACCOUNT", debtor=replace(batch.debtor, account="999999"))
+        refused = adapter.encode(wrong)
+        adapter.send(refused)
         control(ready, "day", {"date": "2026-12-01"})
-        enquiry = adapter.enquire(file.name, file.message_id)
+        enquiry = adapter.enquire(refused.name, refused.message_id)
         assert (enquiry.state, enquiry.detail.split()[0]) == (SendState.REFUSED, "AC02")
-        with pytest.raises(BankRefused) as refused:
-            adapter.send(file)
-        assert refused.value.code == "AC02"
-
-
-def test_three_banks_may_be_spoken_with_at_once(tmp_path: Path) -> None:
-    def one_day(profile: str) -> int:
-        with mock_bank(profile, tmp_path / profile) as (adapter, ready):
-            adapter.send(adapter.encode(payments(adapter, ready, 20)))
-            control(ready, "day", {"date": "2026-12-01"})
-            return len(list(adapter.fetch(frozenset())))
-
-    with ThreadPoolExecutor(3) as threads:
-        assert all(files >= 1 for files in threads.map(one_day, DIALECTS))
+        with pytest.raises(BankRefused) as again:
+            adapter.send(refused)
+        assert again.value.code == "AC02"
+        assert control(ready, "ledger")["payments"]["received"]["count"] == 5
