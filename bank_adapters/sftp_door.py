@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
@@ -40,6 +40,8 @@ from paysvc.domain.errors import FileRefused
 #: What every server takes in one request, and how much is under way at once. The library's own
 #: parallel transfer leaves tasks behind that nobody listens to when a line breaks.
 _PIECE, _WINDOW = 1 << 15, 1 << 20
+#: Small files are fetched together up to this many bytes.
+_GROUP = 64 << 20
 _ABSENT = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
 _FAILURES = (asyncssh.Error, OSError, TimeoutError)
 _FOLDERS = ("inbox", "archive", "refused")
@@ -87,9 +89,8 @@ class SftpDoor:
         """
         refused: list[FileRefused] = []
         try:
-            # A connection for each: nothing is held open while the caller works on a file.
-            for name, size in asyncio.run(self._new_files(seen, refused)):
-                yield FetchedFile(name, asyncio.run(self._download(name, size)))
+            for group in _groups(asyncio.run(self._new_files(seen, refused))):
+                yield from asyncio.run(self._download_all(group))
         except _FAILURES as failure:
             raise BankUnreachable(f"The bank's files could not be fetched ({said(failure)}).") from failure
         if refused:
@@ -229,9 +230,13 @@ class SftpDoor:
                 found.append((attributes.mtime or 0, name, attributes.size or 0))
         return [(name, size) for _, name, size in sorted(found)]
 
-    async def _download(self, name: str, size: int) -> bytes:
+    async def _download_all(self, group: Sequence[tuple[str, int]]) -> list[FetchedFile]:
+        async with self._session() as client:
+            return [FetchedFile(name, await self._download(client, name, size)) for name, size in group]
+
+    async def _download(self, client: asyncssh.SFTPClient, name: str, size: int) -> bytes:
         path, parts = self._path("outbox", name), list[bytes]()
-        async with self._session() as client, await self._limited(client.open(path, "rb", block_size=0)) as handle:
+        async with await self._limited(client.open(path, "rb", block_size=0)) as handle:
             for start in range(0, size, _WINDOW):
                 window = range(start, min(start + _WINDOW, size), _PIECE)
                 pieces = [_piece(handle, at, min(_PIECE, size - at)) for at in window]
@@ -247,6 +252,22 @@ class SftpDoor:
     async def _limited(self, answer: Awaitable[_T]) -> _T:
         async with asyncio.timeout(self._timeout):
             return await answer
+
+
+def _groups(files: Sequence[tuple[str, int]]) -> Iterator[list[tuple[str, int]]]:
+    """Files in order, as many together as fit the memory of one group; a larger one goes alone.
+
+    A group shares a connection, which costs as much to open as a small file to fetch, and is
+    over before the caller sees any of it: nothing is held open while files are worked on.
+    """
+    group: list[tuple[str, int]] = []
+    for name, size in files:
+        if group and sum(size for _, size in group) + size > _GROUP:
+            yield group
+            group = []
+        group.append((name, size))
+    if group:
+        yield group
 
 
 async def _piece(handle: asyncssh.SFTPClientFile, start: int, size: int) -> bytes:
