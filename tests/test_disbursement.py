@@ -155,7 +155,7 @@ def paid_of(people: list[Someone], draft: PlanDraft) -> dict[tuple[int, str, str
     }
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(PEOPLE, max_size=12))
 def test_every_due_is_on_exactly_one_line(people: list[Someone]) -> None:
     draft = draw_plan(facts_of(people))
@@ -174,7 +174,7 @@ def test_every_due_is_on_exactly_one_line(people: list[Someone]) -> None:
     assert len(obligation_columns(facts_of(people), draft)["period"]) == len(due)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(PEOPLE, max_size=12))
 def test_of_a_group_one_programme_is_paid_for_a_month_and_it_is_the_highest(people: list[Someone]) -> None:
     paid = paid_of(people, draw_plan(facts_of(people)))
@@ -238,7 +238,7 @@ def test_the_order_of_the_lists_decides_nothing(people: list[Someone], random: o
 GROUPED = st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(-1, 1), st.integers(1, 5), st.integers(0, 9))
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.lists(GROUPED, max_size=25, unique_by=lambda row: (row[0], row[1], row[4])), st.data())
 def test_stacking_against_the_rule_in_plain_words(
     rows: list[tuple[int, int, int, int, int]], data: st.DataObject
