@@ -39,19 +39,20 @@ class Collection:
         return tuple(file for file in self.files if file.is_new)
 
 
-class _NoMoreFromThisBank(Exception):
-    """The bank broke off; `failure` is what to tell."""
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A fetched file whose bytes are in the vault."""
 
-    def __init__(self, failure: PaysvcError) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
+    name: str
+    digest: bytes
+    size: int
 
 
 def collect_returns(database: Database, vault: Vault, banks: BankRegistry, clock: Clock, actor: Officer) -> Collection:
     """Ask every bank for files we have not fetched; keep each raw under its digest.
 
-    A file is noted one by one as it comes, so what came before a break stays. One bank that
-    cannot be reached does not keep the others waiting. Raises `NotAllowed`.
+    What came before a break stays. One bank that cannot be reached does not keep the others
+    waiting. Raises `NotAllowed`.
     """
     require(actor, VERB)
     files: list[CollectedFile] = []
@@ -59,45 +60,46 @@ def collect_returns(database: Database, vault: Vault, banks: BankRegistry, clock
     for bank in banks:
         with database.read() as connection:
             seen = returns.seen_names(connection, bank.settings.code)
-        try:
-            for fetched in _fetch(bank, seen):
-                files.append(_keep(database, vault, clock, actor, bank.settings.code, fetched))
-        except _NoMoreFromThisBank as stop:
-            unreachable.append(stop.failure)
+        kept: list[_Kept] = []
+        failure = _fetch(bank, seen, vault, kept)
+        if kept:
+            files += _note(database, clock, actor, bank.settings.code, kept)
+        if failure is not None:
+            unreachable.append(failure)
     return Collection(tuple(files), tuple(unreachable))
 
 
-def _keep(
-    database: Database, vault: Vault, clock: Clock, actor: Officer, bank_code: str, fetched: FetchedFile
-) -> CollectedFile:
-    """Bytes first, then the note of them: a note never speaks of bytes that are not there."""
-    digest = vault.put(fetched.content)
-    size = len(fetched.content)
-    with database.write() as connection:
-        now = clock.now()
-        is_new = returns.store_file(connection, bank_code, fetched.name, digest, size, now)
-        detail = {"bank": bank_code, "size": size, "new": is_new}
-        audit_trail.append(connection, now, actor, VERB, f"file:{digest.hex()}", detail)
-    return CollectedFile(bank_code, fetched.name, size, is_new)
-
-
-def _fetch(bank: Bank, seen: frozenset[str]) -> Iterator[FetchedFile]:
-    """The bank's files; whatever its door raises becomes one thing that can be told."""
-    try:
-        yield from bank.adapter.fetch(seen)
-    except BankUnreachable:
-        raise _NoMoreFromThisBank(
-            ConnectorUnavailable(
+def _fetch(bank: Bank, seen: frozenset[str], vault: Vault, kept: list[_Kept]) -> PaysvcError | None:
+    """Put the bank's files into the vault and name them in `kept`; None, or why it broke off."""
+    door = _door(bank, seen)
+    while True:
+        try:
+            fetched = next(door, None)
+        except BankUnreachable:
+            return ConnectorUnavailable(
                 "bank_unreachable",
                 f"Bank {bank.settings.code} could not be reached; nothing of it was lost.",
                 next_step="Run collect-returns again later.",
             )
-        ) from None
-    except Exception as failure:
-        raise _NoMoreFromThisBank(
-            ConnectorUnavailable(
+        except Exception as failure:  # noqa: BLE001  # a bank's door is not ours, and the other banks wait
+            return ConnectorUnavailable(
                 "bank_fetch_failed",
                 f"Fetching from bank {bank.settings.code} failed ({type(failure).__name__}).",
                 next_step="Run collect-returns again; when it stays so, look at the bank's settings.",
             )
-        ) from failure
+        if fetched is None:
+            return None
+        kept.append(_Kept(fetched.name, vault.put(fetched.content), len(fetched.content)))
+
+
+def _note(database: Database, clock: Clock, actor: Officer, bank_code: str, kept: list[_Kept]) -> list[CollectedFile]:
+    """Note what lies in the vault. Should the program end before this, the bank is asked for
+    the same names again, and gives the same bytes."""
+    with database.write() as connection:
+        now, found = clock.now(), []
+        for one in kept:
+            is_new = returns.store_file(connection, bank_code, one.name, one.digest, one.size, now)
+            detail = {"bank": bank_code, "size": one.size, "new": is_new}
+            audit_trail.append(connection, now, actor, VERB, f"file:{one.digest.hex()}", detail)
+            found.append(CollectedFile(bank_code, one.name, one.size, is_new))
+    return found
