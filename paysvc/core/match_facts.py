@@ -116,7 +116,7 @@ def decide_columns(facts: FactColumns) -> DecisionColumns:
     """`domain.matching.decide` for every person, the names compared all at once."""
     listed = facts.accounts
     rows = np.array(listed.row, dtype=np.int64)
-    usable = np.flatnonzero(np.fromiter(map(is_usable, listed.status, listed.currency), np.bool_, len(rows)))
+    usable = _usable_positions(listed)
     holders = _holder_names(facts, usable)
     listed_count = np.bincount(rows, minlength=len(facts))
     usable_count = np.bincount(rows[usable], minlength=len(facts))
@@ -150,6 +150,12 @@ def decide_columns(facts: FactColumns) -> DecisionColumns:
         name_level=[verdict.name_level for verdict in verdicts],
         evidence=evidence,
     )
+
+
+def _usable_positions(listed: AccountColumns) -> Int64:
+    kinds = list(zip(listed.status, listed.currency, strict=True))
+    usable = {kind: is_usable(*kind) for kind in set(kinds)}
+    return np.flatnonzero(np.array([usable[kind] for kind in kinds], dtype=np.bool_))
 
 
 def _safe(names: Sequence[str]) -> Sequence[str]:

@@ -38,10 +38,17 @@ def compare_pairs(left: Sequence[str], right: Sequence[str]) -> list[NameCompari
     """`compare_names` for every pair of two equally long lists; raises ValueError when they are not."""
     if len(left) != len(right):
         raise ValueError(f"lists of unequal length: {len(left)} and {len(right)}")
-    compared: list[NameComparison] = []
-    for start in range(0, len(left), _CHUNK):
-        compared += _compare_chunk(left[start : start + _CHUNK], right[start : start + _CHUNK])
-    return compared
+    # Two registers mostly have a name letter by letter; one that begins with a capital is a name.
+    compared: list[NameComparison | None] = [
+        SAME_TEXT if one == other and one[:1].isupper() else None for one, other in zip(left, right, strict=True)
+    ]
+    rows = [row for row, answer in enumerate(compared) if answer is None]
+    for start in range(0, len(rows), _CHUNK):
+        chunk = rows[start : start + _CHUNK]
+        answers = _compare_chunk([left[row] for row in chunk], [right[row] for row in chunk])
+        for row, answer in zip(chunk, answers, strict=True):
+            compared[row] = answer
+    return [answer for answer in compared if answer is not None]
 
 
 def _compare_chunk(left: Sequence[str], right: Sequence[str]) -> list[NameComparison]:
