@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -89,6 +90,9 @@ for command in COMMANDS:
 
 def main() -> None:
     """Run the command line; every failure is a sentence and an exit code, never a trace."""
+    # A province is millions of small values that live until their step is over; looking through
+    # all of them for cycles again and again took a tenth of the time and found nothing.
+    gc.set_threshold(200_000, 100, 100)
     try:
         # Outside standalone mode click returns what a command gave to `context.exit`.
         exit_code = paysvc(standalone_mode=False)
