@@ -27,7 +27,9 @@ _TOKEN = "not-a-secret"  # noqa: S105  # of a server that nobody else can reach
 
 
 class LoopbackHttpsBank:
-    """Listens on 127.0.0.1. `habit` names one thing it does wrong (see `_Handler`), "" for none."""
+    """Listens on 127.0.0.1. `habit` names one thing it does wrong: `hang_up`, `server_error`,
+    `no_json` or `forbid_put` when a file comes, `redirect` or `gibberish` when it is asked,
+    `bad_digest` when a file is fetched; "" for none."""
 
     def __init__(self, folder: Path) -> None:
         self.ca_file = folder / "ca.pem"
@@ -92,7 +94,7 @@ class _QuietServer(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """The service of docs/for-banks.md, and the habits `hang_up`, `server_error`, `no_json`, `forbid`, `bad_digest`."""
+    """The service of docs/for-banks.md, and where `habit` is looked at, a fault of real services."""
 
     bank: ClassVar[LoopbackHttpsBank]
     protocol_version = "HTTP/1.1"
@@ -122,6 +124,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.headers["Authorization"] != f"Bearer {_TOKEN}":
             return self._answer(401, {})
+        if self.bank.habit == "redirect":
+            return self._answer(302, {}, Location="/elsewhere")
+        if self.bank.habit == "gibberish":
+            return self._answer(200, None)
         if self.path == "/outbox":
             listed = [
                 {"name": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
@@ -149,9 +155,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def _answer(self, status: int, fields: dict[str, Any] | None) -> None:
+    def _answer(self, status: int, fields: dict[str, Any] | None, **headers: str) -> None:
         body = b"<html>welcome</html>" if fields is None else json.dumps(fields).encode()
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -212,6 +212,19 @@ def test_https_a_token_that_ends_while_sending_leaves_the_outcome_unknown() -> N
             HttpsDoor(bank.options(bank.port)).send(FILE)
 
 
+@pytest.mark.parametrize("habit", ["redirect", "gibberish"])
+def test_https_a_service_that_is_none_is_not_followed_and_not_believed(habit: str) -> None:
+    with loopback_https_bank() as bank:
+        bank.habit = habit
+        door = HttpsDoor(bank.options(bank.port))
+        with pytest.raises(BankUnreachable, match="302" if habit == "redirect" else "says nothing"):
+            door.send(FILE)
+        with pytest.raises(BankUnreachable):
+            list(door.fetch(frozenset()))
+        assert door.enquire(FILE.name).state is SendState.STILL_UNKNOWN
+        assert bank.received() == {}
+
+
 def test_https_other_bytes_under_the_name_are_a_refusal() -> None:
     with loopback_https_bank() as bank:
         bank.files[FILE.name] = b"something else"
