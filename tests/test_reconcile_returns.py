@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import event, func, select, text
 
 from paysvc.bank_interface import OutcomeUnknown
 from paysvc.clock import FixedClock
@@ -17,7 +17,7 @@ from paysvc.domain.errors import NotAllowed
 from paysvc.domain.officers import Officer
 from paysvc.sealing import Sealer
 from paysvc.services.reconcile_returns import Reconciliation, reconcile_returns
-from paysvc.store import ledger
+from paysvc.store import bookings, ledger
 from paysvc.store.batches import queue_for_money
 from paysvc.store.engine import Database, open_database
 from paysvc.store.outcomes import Figure
@@ -576,6 +576,18 @@ def test_two_runs_at_once_queue_for_the_money(
                 assert not theirs.done(), "the other run did not wait"
         assert decided(theirs.result()) == [("ACCEPTED", "")]
     world.database.close()
+
+
+def test_a_payment_is_looked_up_however_many_there_ever_were(sent_world: World) -> None:
+    """SQLite would scan the whole history for every file, were it asked in another way."""
+    asked: list[Any] = []
+    with sent_world.database.write() as connection:
+        event.listen(connection, "before_cursor_execute", lambda *call: asked.append(call[2:4]))
+        bookings.read_by_reference(connection, "AGRI", sent_world.references())
+        statement, parameters = asked[-1]
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+    assert plan[0] == "SCAN wanted_reference"
+    assert all(step.startswith("SEARCH") for step in plan[1:])
 
 
 def test_a_file_the_database_cannot_hold_is_kept_aside(world: World) -> None:

@@ -69,16 +69,19 @@ class NotedDiscrepancy:
 
 
 def read_by_reference(connection: Connection, bank_code: str, references: Iterable[str]) -> Columns:
-    """The instructions in this bank's batches that bear one of the references, by id."""
+    """The instructions in this bank's batches that bear one of the references, in any order."""
     _fill_wanted(connection, references)
-    # The temporary table leads: a look-up per wanted reference, however long the history.
+    # A look-up per wanted reference, however long the history. Asked for in the order of
+    # ids, SQLite would rather scan all instructions there ever were.
     found = _instructions().join(_wanted, _wanted.c.reference == instruction.c.end_to_end_id)
-    return _read(connection, found.where(instruction.c.bank_code == bank_code, instruction.c.batch_id.is_not(None)))
+    return read_columns(
+        connection, found.where(instruction.c.bank_code == bank_code, instruction.c.batch_id.is_not(None))
+    )
 
 
 def read_by_batch(connection: Connection, batch_id: int) -> Columns:
-    """All instructions of a batch, by id."""
-    return _read(connection, _instructions().where(instruction.c.batch_id == batch_id))
+    """All instructions of a batch, in any order."""
+    return read_columns(connection, _instructions().where(instruction.c.batch_id == batch_id))
 
 
 def update_instructions(connection: Connection, before: Columns, after: Columns) -> None:
@@ -87,7 +90,10 @@ def update_instructions(connection: Connection, before: Columns, after: Columns)
     if not names:
         return
     olds, news = (list(zip(*(columns[name] for name in names), strict=True)) for columns in (before, after))
-    rows = [row for row, (old, new) in enumerate(zip(olds, news, strict=True)) if old != new]
+    # In the order of the table's rows: its pages are written once, from first to last.
+    rows = sorted(
+        (row for row, (old, new) in enumerate(zip(olds, news, strict=True)) if old != new), key=after["id"].__getitem__
+    )
     values = {name: [after[name][row] for row in rows] for name in ("id", *names)}
     if update_columns(connection, instruction, ["id"], values) != len(rows):
         raise Conflict("instruction_gone", "A payment that the bank speaks of is no longer there.")
@@ -174,10 +180,6 @@ def _instructions() -> Select[Any]:
         .join(entitlement, entitlement.c.id == instruction.c.entitlement_id)
         .join(programme, programme.c.code == entitlement.c.programme_code)
     )
-
-
-def _read(connection: Connection, statement: Select[Any]) -> Columns:
-    return read_columns(connection, statement.order_by(instruction.c.id))
 
 
 def _fill_wanted(connection: Connection, references: Iterable[str]) -> None:
