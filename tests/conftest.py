@@ -168,6 +168,13 @@ def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 
 
 @pytest.fixture
+def copied(on_sqlite: Demo, tmp_path: Path) -> Demo:
+    """The office of the finished month once more, for tests that go on working in it."""
+    shutil.copytree(on_sqlite.home, tmp_path / "copy" / "office")
+    return Demo(tmp_path / "copy", None, on_sqlite.output)
+
+
+@pytest.fixture
 def clock() -> FixedClock:
     return FixedClock(NOW)
 

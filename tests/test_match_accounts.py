@@ -406,7 +406,7 @@ def test_an_account_under_the_old_number_is_found(
     match()
     lan = open_outcomes(registry.database)[people[-1] + 1]
     assert (lan.outcome, lan.account_id) == ("matched", account)
-    assert json.loads(lan.evidence)["holder"]["held_under"] == "superseded"
+    assert json.loads(lan.evidence)["holder"]["under"] == "superseded"
 
 
 def test_an_old_number_of_two_people_pays_neither(registry: Registry, match: Callable[[], MatchResult]) -> None:

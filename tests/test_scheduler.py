@@ -71,10 +71,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_serve_answers_ticks_and_stops(on_sqlite: Demo, tmp_path: Path) -> None:
-    """The real server on a copy-free office: alive, ready, ticking, and gone when told."""
+def test_serve_answers_ticks_and_stops(copied: Demo, tmp_path: Path) -> None:
+    """The real server: alive, ready, ticking, and gone when told."""
     port = free_port()
-    words = [PAYSVC, "--home", str(on_sqlite.home), "serve", "--port", str(port)]
+    words = [PAYSVC, "--home", str(copied.home), "serve", "--port", str(port)]
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(words, stdout=log, stderr=log, env={**os.environ, "PAYSVC_LOG_LEVEL": "INFO"})
     try:
@@ -88,7 +88,7 @@ def test_serve_answers_ticks_and_stops(on_sqlite: Demo, tmp_path: Path) -> None:
                 assert process.poll() is None, (tmp_path / "log").read_text()
             assert time.monotonic() < deadline
         assert httpx.get(f"{url}/cycles", timeout=5).status_code == 401
-        headers = {"Authorization": f"Bearer {on_sqlite.token('auditor')}"}
+        headers = {"Authorization": f"Bearer {copied.token('auditor')}"}
         assert httpx.get(f"{url}/cycles", headers=headers, timeout=5).json()[0]["code"] == "2026-12"
         while not httpx.get(f"{url}/schedules/runs", headers=headers, timeout=5).json():
             assert time.monotonic() < deadline

@@ -81,33 +81,29 @@ def test_one_changed_byte_is_found_and_named(on_sqlite: Demo, tmp_path: Path, pa
     assert "Traceback" not in verified.stderr
 
 
-def test_importing_the_same_files_again_changes_nothing(on_sqlite: Demo) -> None:
+def test_importing_the_same_files_again_changes_nothing(on_sqlite: Demo, copied: Demo) -> None:
     for name, kind in (("03-nguoi-co-cong.csv", "beneficiaries"), ("20-dan-cu.csv", "population")):
-        again = on_sqlite.run(
-            "import-registry", kind, str(on_sqlite.folder / "files" / name), "-o", "json", role="maker"
-        )
+        again = copied.run("import-registry", kind, str(on_sqlite.folder / "files" / name), "-o", "json", role="maker")
         assert again.returncode == 0, again.stderr
         figures = json.loads(again.stdout)
         assert (figures["added"], figures["changed"], figures["repeated"]) == (0, 0, True)
 
 
-def test_nobody_can_be_planned_twice(on_sqlite: Demo, tmp_path: Path) -> None:
+def test_nobody_can_be_planned_twice(on_sqlite: Demo, copied: Demo) -> None:
     """A second plan of the same month finds those who got nothing yet, and nobody who was paid."""
-    shutil.copytree(on_sqlite.home, tmp_path / "office")
-    copy = Demo(tmp_path, None, "")
     words = ["--programme", "BTXH", "--programme", "HTXH", "--programme", "NCC", "--period", "2026-12"]
-    again = copy.run("plan-payments", "2026-12-b", *words, role="maker")
+    again = copied.run("plan-payments", "2026-12-b", *words, role="maker")
     assert again.returncode == 0, again.stderr
     first = on_sqlite.outcomes()
-    second = json.loads(copy.run("show-cycle", "2026-12-b", "-o", "json").stdout)
+    second = json.loads(copied.run("show-cycle", "2026-12-b", "-o", "json").stdout)
     due = {row["outcome"]: row["payments"] for row in second}["entitled"]
     unpaid = sum(first[word]["payments"] for word in ("returned", "rejected", "held", "excluded"))
     assert 0 < due <= unpaid
 
 
-def test_sending_again_sends_nothing(on_sqlite: Demo) -> None:
+def test_sending_again_sends_nothing(on_sqlite: Demo, copied: Demo) -> None:
     before = banks_inboxes(on_sqlite)
-    again = on_sqlite.run("submit-batches", "2026-12", "-o", "json", role="approver")
+    again = copied.run("submit-batches", "2026-12", "-o", "json", role="approver")
     assert again.returncode == 0, again.stderr
     assert banks_inboxes(on_sqlite) == before
 

@@ -236,14 +236,14 @@ def birth_agreement(one: str, other: str) -> str:
 def with_candidates(evidence: str, usable: Iterable[tuple[int, str, NameComparison]]) -> str:
     """The evidence with the usable accounts (row, held under, holder's name) a person chooses from."""
     candidates = [
-        {"account": account_id, "held_under": under, "name": holder_level(under, name), "name_rule": name.rule}
+        {"account": account_id, "under": under, "name": holder_level(under, name), "rule": name.rule}
         for account_id, under, name in usable
     ]
     return canonical_json({**json.loads(evidence), "candidates": candidates}).decode()
 
 
 def _evidence(situation: Situation, level: NameLevel | None) -> str:
-    said: dict[str, object] = {"accounts_listed": situation.listed, "accounts_usable": situation.usable}
+    said: dict[str, object] = {"listed": situation.listed, "usable": situation.usable}
     if situation.population_name is None:
         said["population"] = {"status": "unknown"}
     else:
@@ -251,12 +251,12 @@ def _evidence(situation: Situation, level: NameLevel | None) -> str:
         said["population"] = {
             "status": situation.population,
             "name": name.level,
-            "name_rule": name.rule,
+            "rule": name.rule,
             "birth": situation.birth,
-            "same_sex": situation.same_sex,
+            "sex": "same" if situation.same_sex else "differs",
         }
     if situation.unusable:
         said["unusable"] = list(situation.unusable)
     if level is not None and situation.holder is not None:
-        said["holder"] = {"name": level, "name_rule": situation.holder.rule, "held_under": situation.held_under}
+        said["holder"] = {"name": level, "rule": situation.holder.rule, "under": situation.held_under}
     return canonical_json(said).decode()

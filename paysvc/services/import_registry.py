@@ -22,7 +22,7 @@ from paysvc.sealing import Sealer
 from paysvc.spreadsheets.reading import open_sheet
 from paysvc.spreadsheets.sheet import MAX_FILE_BYTES
 from paysvc.spreadsheets.writing import write_sheet
-from paysvc.store import audit_trail, registry
+from paysvc.store import audit_trail, registry, registry_open
 from paysvc.store.engine import Database
 from paysvc.store.registry import Columns, Source, Taken
 from paysvc.store.registry_files import (
@@ -139,7 +139,7 @@ def import_registry(
             checked = checked.of_refused(refused_lines(connection, file_id))
         source = Source(file_id, clock.now(), keep_later=before is not None)
         figures = _counted(checked, _TAKE[kind](connection, sealer, checked.columns, source))
-        registry.drop_wanted(connection)
+        registry_open.drop_wanted(connection)
         close_import(connection, file_id, _together(figures, before), checked.problems)
         result = _result(
             file_id, sha256, kind, content, figures, checked.repaired, checked.problems, repeated=before is not None

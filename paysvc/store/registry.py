@@ -14,11 +14,12 @@ from hashlib import sha256
 from itertools import compress
 from typing import Any
 
-from sqlalchemy import Column, Connection, Integer, LargeBinary, MetaData, Select, String, Table, and_, select, text
+from sqlalchemy import Connection, Table, and_, select, text
 
 from paysvc.domain.errors import Conflict
 from paysvc.sealing import Sealer
 from paysvc.store.bulk import Same, Values, insert_columns, next_ids, read_columns, update_columns
+from paysvc.store.registry_open import OpenVersion, open_versions, place, want, wanted_key
 from paysvc.store.tables import (
     bank_account,
     beneficiary,
@@ -47,25 +48,6 @@ class Source:
     file_id: int
     at: datetime
     keep_later: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Open:
-    """The open version of a key: its id, its digest, and the file that said so."""
-
-    id: int
-    digest: bytes
-    file_id: int
-
-
-_wanted = Table(
-    "wanted_key",
-    MetaData(),
-    Column("position", Integer, primary_key=True, autoincrement=False),
-    Column("key", LargeBinary, nullable=False),
-    Column("bank_bin", String(6), nullable=False),
-    prefixes=["TEMPORARY"],
-)
 
 
 def lock_imports(connection: Connection) -> None:
@@ -120,8 +102,8 @@ def take_accounts(connection: Connection, sealer: Sealer, columns: Columns, sour
     digests = _digests(
         {**{name: columns[name] for name in _ACCOUNT_FACTS}, "holder_key": list(map(bytes.hex, holder_keys))}
     )
-    joined = and_(bank_account.c.bank_bin == _wanted.c.bank_bin, bank_account.c.account_key == _wanted.c.key)
-    found = _open_versions(connection, bank_account, joined, keys, bins)
+    joined = and_(bank_account.c.bank_bin == wanted_key.c.bank_bin, bank_account.c.account_key == wanted_key.c.key)
+    found = open_versions(connection, bank_account, joined, keys, bins)
 
     def versions(rows: Sequence[int], ids: range) -> dict[str, Values]:
         return {
@@ -143,7 +125,7 @@ def take_population(connection: Connection, sealer: Sealer, columns: Columns, so
     columns, keys = _in_key_order(columns, sealer.blind_index("citizen_id", columns["citizen_id"]))
     names = ("full_name", "birth", "sex", "status", "deceased_on")
     digests = _digests({name: columns[name] for name in names})
-    found = _open_versions(connection, population_record, population_record.c.citizen_key == _wanted.c.key, keys)
+    found = open_versions(connection, population_record, population_record.c.citizen_key == wanted_key.c.key, keys)
 
     def versions(rows: Sequence[int], ids: range) -> dict[str, Values]:
         return {
@@ -161,11 +143,11 @@ def _beneficiary_ids(
     connection: Connection, sealer: Sealer, numbers: Sequence[str], keys: Sequence[bytes], at: datetime
 ) -> tuple[list[int], list[bool]]:
     """The id of each person, making those that are not there, and which were made."""
-    _want(connection, keys)
+    want(connection, keys)
     found = read_columns(
         connection,
-        select(_wanted.c.position, beneficiary.c.id).join_from(
-            _wanted, beneficiary, beneficiary.c.citizen_key == _wanted.c.key
+        select(wanted_key.c.position, beneficiary.c.id).join_from(
+            wanted_key, beneficiary, beneficiary.c.citizen_key == wanted_key.c.key
         ),
     )
     ids: list[int] = [0] * len(keys)
@@ -203,17 +185,17 @@ def _take_persons(
     names = ("full_name", "birth", "sex", "unit_code")
     facts = {name: [columns[name][row] for row in rows] for name in names}
     digests = _digests(facts)
-    found: list[_Open | None] = [None] * len(rows)
+    found: list[OpenVersion | None] = [None] * len(rows)
     if not all(is_new):
         # The wanted keys are still those of the persons.
         versions = beneficiary_version.c
         open_ones = read_columns(
             connection,
-            select(_wanted.c.position, versions.id, versions.row_digest, versions.import_file_id)
-            .join_from(_wanted, beneficiary, beneficiary.c.citizen_key == _wanted.c.key)
+            select(wanted_key.c.position, versions.id, versions.row_digest, versions.import_file_id)
+            .join_from(wanted_key, beneficiary, beneficiary.c.citizen_key == wanted_key.c.key)
             .join(beneficiary_version, and_(versions.beneficiary_id == beneficiary.c.id, versions.valid_to.is_(None))),
         )
-        _place(found, open_ones)
+        place(found, open_ones)
     opened = _replace(
         connection,
         beneficiary_version,
@@ -240,12 +222,12 @@ def _take_old_ids(
         return
     pairs = list(given)
     keys = sealer.blind_index("old_id", [number for number, _ in pairs])
-    _want(connection, keys)
+    want(connection, keys)
     columns = superseded_identifier.c
     known = read_columns(
         connection,
-        select(_wanted.c.position, columns.beneficiary_id).join_from(
-            _wanted, superseded_identifier, columns.identifier_key == _wanted.c.key
+        select(wanted_key.c.position, columns.beneficiary_id).join_from(
+            wanted_key, superseded_identifier, columns.identifier_key == wanted_key.c.key
         ),
     )
     there = set(zip(known["position"], known["beneficiary_id"], strict=True))
@@ -277,16 +259,16 @@ def _take_enrolments(
     names = ("programme_code", "category", "from_period", "to_period", "channel", "decision_number")
     digests = _digests({name: columns[name] for name in names})
     programmes = columns["programme_code"]
-    found: list[_Open | None] = [None] * len(person_ids)
+    found: list[OpenVersion | None] = [None] * len(person_ids)
     if not all(is_new):
         # The wanted keys are still those of the persons.
         fields = enrolment.c
         statement = (
             select(fields.beneficiary_id, fields.programme_code, fields.id, fields.row_digest, fields.import_file_id)
-            .join_from(_wanted, beneficiary, beneficiary.c.citizen_key == _wanted.c.key)
+            .join_from(wanted_key, beneficiary, beneficiary.c.citizen_key == wanted_key.c.key)
             .join(enrolment, and_(fields.beneficiary_id == beneficiary.c.id, fields.valid_to.is_(None)))
         )
-        there = {(row[0], row[1]): _Open(row[2], row[3], row[4]) for row in connection.execute(statement)}
+        there = {(row[0], row[1]): OpenVersion(row[2], row[3], row[4]) for row in connection.execute(statement)}
         found = list(map(there.get, zip(person_ids, programmes, strict=True)))
 
     def versions(rows: Sequence[int], ids: range) -> dict[str, Values]:
@@ -311,7 +293,7 @@ def _take(
     connection: Connection,
     table: Table,
     digests: Sequence[bytes],
-    found: list[_Open | None],
+    found: list[OpenVersion | None],
     versions: Any,
     source: Source,
 ) -> Taken:
@@ -324,7 +306,7 @@ def _replace(
     connection: Connection,
     table: Table,
     digests: Sequence[bytes],
-    found: Sequence[_Open | None],
+    found: Sequence[OpenVersion | None],
     versions: Any,
     source: Source,
 ) -> list[int]:
@@ -353,45 +335,6 @@ def _replace(
         },
     )
     return differing
-
-
-def _open_versions(
-    connection: Connection, table: Table, joined: Any, keys: Sequence[bytes], bins: Sequence[str] | None = None
-) -> list[_Open | None]:
-    _want(connection, keys, bins)
-    statement: Select[Any] = (
-        select(_wanted.c.position, table.c.id, table.c.row_digest, table.c.import_file_id)
-        .join_from(_wanted, table, joined)
-        .where(table.c.valid_to.is_(None))
-    )
-    found: list[_Open | None] = [None] * len(keys)
-    _place(found, read_columns(connection, statement))
-    return found
-
-
-def _place(found: list[_Open | None], columns: Mapping[str, Sequence[Any]]) -> None:
-    for position, *version in zip(
-        columns["position"], columns["id"], columns["row_digest"], columns["import_file_id"], strict=True
-    ):
-        found[position] = _Open(*version)
-
-
-def _want(connection: Connection, keys: Sequence[bytes], bins: Sequence[str] | None = None) -> None:
-    """Make these the wanted keys, at their positions."""
-    connection.execute(text("DROP TABLE IF EXISTS wanted_key"))
-    _wanted.create(connection, checkfirst=False)
-    insert_columns(
-        connection,
-        _wanted,
-        {"position": range(len(keys)), "key": keys, "bank_bin": Same("") if bins is None else bins},
-    )
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("ANALYZE wanted_key"))
-
-
-def drop_wanted(connection: Connection) -> None:
-    """Take the temporary table away again; its keys are nobody else's business."""
-    connection.execute(text("DROP TABLE IF EXISTS wanted_key"))
 
 
 def _in_key_order(columns: Columns, keys: Sequence[bytes]) -> tuple[dict[str, list[str]], list[bytes]]:
