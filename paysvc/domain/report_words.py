@@ -17,13 +17,13 @@ TOTALS: dict[str, str] = {
     "refused_at_the_door": "Ngân hàng không nhận tệp",
     "sent": "Đã chuyển ngân hàng",
     "settled": "Đã chi trả",
-    "settled_to_account": "\u2003trong đó: vào tài khoản",
-    "cash_paid": "\u2003trong đó: tiền mặt",
+    "settled_to_account": "– trong đó: vào tài khoản",
+    "cash_paid": "– trong đó: tiền mặt",
     "returned": "Đã chi, ngân hàng hoàn trả",
     "rejected": "Bị từ chối",
-    "unclaimed": "\u2003trong đó: chưa đến nhận tiền mặt",
+    "unclaimed": "– trong đó: chưa đến nhận tiền mặt",
     "outstanding": "Chưa có kết quả",
-    "in_transit": "\u2003trong đó: đang trên đường",
+    "in_transit": "– trong đó: đang trên đường",
     "unknown": "Không rõ kết quả",
 }
 
