@@ -243,9 +243,11 @@ class Registry:
         return account_id
 
     def add_former_number(self, beneficiary_id: int, number: str) -> None:
+        """The old 9-digit number, or a citizen ID that was determined anew."""
+        kind = "citizen_id" if len(number) == 12 else "old_id"
         sealed = self.sealer.seal_column("superseded_identifier", "identifier_sealed", [beneficiary_id], [number])
-        columns = {"identifier_key": self.sealer.blind_index("old_id", [number]), "beneficiary_id": [beneficiary_id]}
-        more = {"identifier_sealed": sealed, "kind": ["old_id"], "recorded_at": [self.clock.now()]}
+        columns = {"identifier_key": self.sealer.blind_index(kind, [number]), "beneficiary_id": [beneficiary_id]}
+        more = {"identifier_sealed": sealed, "kind": [kind], "recorded_at": [self.clock.now()]}
         with self.database.write() as connection:
             insert_columns(connection, superseded_identifier, {**columns, **more})
 
@@ -420,13 +422,28 @@ def test_an_old_number_of_two_people_pays_neither(registry: Registry, match: Cal
     assert [row.outcome for row in open_outcomes(registry.database).values()] == ["name_close", "name_close"]
 
 
-def test_old_and_new_number_together_are_several_accounts(
-    registry: Registry, people: list[int], match: Callable[[], MatchResult]
-) -> None:
-    registry.add_former_number(people[0], "181234567")
-    registry.add_account("181234567", "NGUYEN THI HOA", "0011000009")
+def test_old_and_new_number_together_are_several_accounts(registry: Registry, match: Callable[[], MatchResult]) -> None:
+    ids = registry.add_people((HOA_ID, "Nguyễn Thị Hoà", "1950", "female"))
+    registry.add_former_number(ids[0], "181234567")
+    older = registry.add_account("181234567", "NGUYEN THI HOA", "0011000009")
+    newer = registry.add_account(HOA_ID, "NGUYEN THI HOA", "0011000001")
     match()
-    assert open_outcomes(registry.database)[people[0]].outcome == "several_accounts"
+    hoa = open_outcomes(registry.database)[ids[0]]
+    assert hoa.outcome == "several_accounts"
+    candidates = [(one["account"], one["under"]) for one in json.loads(hoa.evidence)["candidates"]]
+    assert candidates == [(older, "superseded"), (newer, "citizen_id")]
+
+
+def test_a_citizen_id_that_was_determined_anew_leads_to_the_account(
+    registry: Registry, match: Callable[[], MatchResult]
+) -> None:
+    ids = registry.add_people((HOA_ID, "Nguyễn Thị Hoà", "1950", "female"), (MAI_ID, "Hồ Thị Mai", "1950", "female"))
+    registry.add_former_number(ids[0], "040149000001")
+    registry.add_account("040149000001", "NGUYEN THI HOA", "0011000001")
+    # The number she still has, recorded as one she had: her account is one account.
+    registry.add_former_number(ids[1], MAI_ID)
+    registry.add_account(MAI_ID, "HO THI MAI", "0011000003")
+    assert match().outcomes[Outcome.MATCHED] == 2
 
 
 def test_more_people_than_are_read_at_once(
