@@ -13,6 +13,7 @@ from sqlalchemy import event, func, select, text
 
 from paysvc.bank_interface import OutcomeUnknown
 from paysvc.clock import FixedClock
+from paysvc.domain.disbursement import Figure
 from paysvc.domain.errors import NotAllowed
 from paysvc.domain.officers import Officer
 from paysvc.sealing import Sealer
@@ -20,7 +21,6 @@ from paysvc.services.reconcile_returns import Reconciliation, reconcile_returns
 from paysvc.store import bookings, ledger
 from paysvc.store.batches import queue_for_money
 from paysvc.store.engine import Database, open_database
-from paysvc.store.outcomes import Figure
 from paysvc.store.tables import inbound_file, ledger_transaction, payment_status, statement_line
 from paysvc.store.vault import Vault
 from tests.payment_world import World, make_world, statement_file, statement_of, status_file

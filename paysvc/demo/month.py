@@ -16,7 +16,7 @@ from typing import Any
 
 from paysvc.clock import VIETNAM, FixedClock
 from paysvc.config import Settings, read_settings
-from paysvc.demo.banks import PROFILES, MockBank, mock_banks
+from paysvc.demo.banks import MockBank, mock_banks
 from paysvc.demo.province import Province, write_province
 from paysvc.demo.stages import Stages
 from paysvc.domain.errors import DoesNotReconcile, SignatureInvalid
@@ -297,6 +297,3 @@ def planted_matches_found(province: Province, matching: MatchResult) -> bool:
         Match.DATA_DIFFER: planted.data_differ,
     }
     return all(matching.outcomes[outcome] == count for outcome, count in expected.items())
-
-
-__all__ = ["PROFILES", "Month", "planted_matches_found", "run_month"]

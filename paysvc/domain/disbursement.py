@@ -33,10 +33,13 @@ _NO_ACCOUNT = frozenset({"no_account", "account_not_usable"})
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """How many lines, and how much in whole đồng."""
+    """How many lines of a plan (entitlements), and how much in whole đồng."""
 
-    count: int
-    amount_vnd: int
+    count: int = 0
+    amount_vnd: int = 0
+
+    def __add__(self, other: Figure) -> Figure:
+        return Figure(self.count + other.count, self.amount_vnd + other.amount_vnd)
 
 
 class Decision(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, Table, func, select
+from sqlalchemy import Column, Connection, Select, Table, select
 
 from paysvc.domain.errors import NotFound
 from paysvc.store.tables import (
@@ -106,12 +106,6 @@ def list_discrepancies(
     if kind:
         statement = statement.where(discrepancy.c.kind == kind)
     return _page(connection, discrepancy, statement, before, limit)
-
-
-def count_discrepancies(connection: Connection) -> dict[str, int]:
-    """How many there are of each kind."""
-    rows = connection.execute(select(discrepancy.c.kind, func.count()).group_by(discrepancy.c.kind))
-    return {row[0]: int(row[1]) for row in rows}
 
 
 def list_reports(connection: Connection, *, before: int | None = None, limit: int = 50) -> Rows:

@@ -11,21 +11,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, Connection, and_, case, cast, exists, func, select
 
+from paysvc.domain.disbursement import Figure
 from paysvc.domain.errors import DoesNotReconcile
 from paysvc.domain.instructions import BatchState, InstructionState
 from paysvc.domain.reconciliation import Outcome
 from paysvc.store.tables import batch, entitlement, instruction
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """How many entitlements, and how many đồng."""
-
-    count: int = 0
-    amount_vnd: int = 0
-
-    def __add__(self, other: Figure) -> Figure:
-        return Figure(self.count + other.count, self.amount_vnd + other.amount_vnd)
 
 
 @dataclass(frozen=True, slots=True)
