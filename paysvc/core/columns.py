@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Self, TypeVar
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Int64 = NDArray[np.int64]
@@ -24,6 +25,9 @@ Bool = NDArray[np.bool_]
 #: Booking state of a statement entry, from `Ntry/Sts` (ISO 20022 EntryStatus).
 BOOKED, PENDING, INFORMATION, FUTURE = np.uint8(0), np.uint8(1), np.uint8(2), np.uint8(3)
 ENTRY_STATUS_CODES = {"BOOK": BOOKED, "PDNG": PENDING, "INFO": INFORMATION, "FUTR": FUTURE}
+
+#: Of the numbers that stand for texts; odd, so that no byte's weight vanishes modulo 2^64.
+_RADIX = 0x9E3779B97F4A7C15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,13 +43,16 @@ class TextColumn:
 
     @classmethod
     def of(cls, values: Iterable[str]) -> Self:
-        return cls.of_bytes([value.encode() for value in values])
+        texts = values if isinstance(values, list) else list(values)
+        together = "".join(texts)
+        if not together.isascii():
+            return cls.of_bytes([value.encode() for value in texts])
+        # One letter is one byte, so the texts' own lengths are the offsets.
+        return cls(np.frombuffer(together.encode(), dtype=np.uint8), _offsets(_lengths_of(texts)))
 
     @classmethod
     def of_bytes(cls, values: Sequence[bytes]) -> Self:
-        offsets = np.zeros(len(values) + 1, dtype=np.int64)
-        np.cumsum(np.fromiter(map(len, values), dtype=np.int64, count=len(values)), out=offsets[1:])
-        return cls(np.frombuffer(b"".join(values), dtype=np.uint8), offsets)
+        return cls(np.frombuffer(b"".join(values), dtype=np.uint8), _offsets(_lengths_of(values)))
 
     @classmethod
     def repeat(cls, value: str, count: int) -> Self:
@@ -54,6 +61,21 @@ class TextColumn:
             np.frombuffer(encoded * count, dtype=np.uint8),
             np.arange(count + 1, dtype=np.int64) * len(encoded),
         )
+
+    @classmethod
+    def cut(cls, data: UInt8, starts: Int64, lengths: Int64) -> Self:
+        """The texts `data[start:start + length]`; all of them lie inside `data`."""
+        offsets = _offsets(lengths)
+        total = int(offsets[-1])
+        if not total:
+            return cls(np.zeros(0, np.uint8), offsets)
+        width = int(lengths[0])
+        if total == width * len(lengths) and bool((lengths == width).all()):
+            # A sliding view gathers whole texts of one width, several times as fast as byte by byte.
+            return cls(sliding_window_view(data, width)[starts].reshape(-1), offsets)
+        at = np.arange(total, dtype=np.int64)
+        at += np.repeat(starts - offsets[:-1], lengths)
+        return cls(data[at], offsets)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -65,9 +87,18 @@ class TextColumn:
         return iter(self.to_list())
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, TextColumn) and self.to_bytes_list() == other.to_bytes_list()
+        return (
+            isinstance(other, TextColumn)
+            and np.array_equal(self.offsets, other.offsets)
+            and np.array_equal(self.data[: self.offsets[-1]], other.data[: other.offsets[-1]])
+        )
 
     __hash__ = None  # type: ignore[assignment]  # arrays are mutable underneath
+
+    @property
+    def lengths(self) -> Int64:
+        """The number of bytes of each text, int64 of length n."""
+        return np.diff(self.offsets)
 
     def to_bytes_list(self) -> list[bytes]:
         whole = self.data.tobytes()
@@ -75,11 +106,88 @@ class TextColumn:
         return [whole[start:end] for start, end in pairwise(ends)]
 
     def to_list(self) -> list[str]:
-        return [value.decode() for value in self.to_bytes_list()]
+        whole = self.data[: self.offsets[-1]].tobytes()
+        if not whole.isascii():
+            return [value.decode() for value in self.to_bytes_list()]
+        text = whole.decode()
+        return [text[start:end] for start, end in pairwise(self.offsets.tolist())]
 
     def take(self, positions: Sequence[int] | Int64) -> TextColumn:
-        values = self.to_bytes_list()
-        return TextColumn.of_bytes([values[position] for position in positions])
+        """The texts at these positions; a negative one counts from the end, as in a list."""
+        at = np.arange(len(self), dtype=np.int64)[np.asarray(positions, dtype=np.int64)]
+        starts = self.offsets[at]
+        return TextColumn.cut(self.data, starts, self.offsets[at + 1] - starts)
+
+    def pick(self, positions: Int64) -> TextColumn:
+        """The texts at these positions, and the empty text where the position is −1."""
+        is_there = positions >= 0
+        starts, lengths = np.zeros(len(positions), np.int64), np.zeros(len(positions), np.int64)
+        at = positions[is_there]
+        starts[is_there] = self.offsets[at]
+        lengths[is_there] = self.offsets[at + 1] - self.offsets[at]
+        return TextColumn.cut(self.data, starts, lengths)
+
+    def is_equal(self, value: str) -> Bool:
+        """Which texts are `value`, byte for byte."""
+        wanted = np.frombuffer(value.encode(), dtype=np.uint8)
+        same: Bool = self.lengths == len(wanted)
+        if len(wanted) and same.any():
+            starts = self.offsets[:-1][same]
+            same[same] = (sliding_window_view(self.data, len(wanted))[starts] == wanted).all(axis=1)
+        return same
+
+    def is_in(self, values: Iterable[str]) -> Bool:
+        """Which texts are one of these few."""
+        found = np.zeros(len(self), np.bool_)
+        for value in values:
+            found |= self.is_equal(value)
+        return found
+
+    def is_same(self, other: TextColumn) -> Bool:
+        """Row by row, whether both columns (equally long) hold the same text."""
+        same: Bool = self.lengths == other.lengths
+        if not same.all():
+            rows = np.flatnonzero(same)
+            same[rows] = self.take(rows).is_same(other.take(rows))
+            return same
+        differing = np.flatnonzero(self.data[: self.offsets[-1]] != other.data[: other.offsets[-1]])
+        same[np.searchsorted(self.offsets, differing, side="right") - 1] = False
+        return same
+
+    def hashes(self) -> NDArray[np.uint64]:
+        """A 64-bit number of each text: equal texts have equal ones, others hardly ever."""
+        lengths, end = self.lengths, int(self.offsets[-1])
+        longest = int(lengths.max(initial=0))
+        powers = np.cumprod(np.full(longest, _RADIX, np.uint64), dtype=np.uint64)
+        weighed = self.data[:end].astype(np.uint64)
+        weighed += np.uint64(1)
+        if end == longest * len(self):
+            return weighed.reshape(len(self), longest) @ powers
+        weighed *= powers[np.arange(end, dtype=np.int64) - np.repeat(self.offsets[:-1], lengths)]
+        # Whole numbers modulo 2^64, so the difference of two running sums is the sum between.
+        running = np.zeros(end + 1, np.uint64)
+        np.cumsum(weighed, out=running[1:])
+        return running[self.offsets[1:]] - running[self.offsets[:-1]]
+
+    def categories(self) -> tuple[TextColumn, Int64]:
+        """The different texts, and for each row which of them it holds; the texts are in no order."""
+        _, first, codes = np.unique(self.hashes(), return_index=True, return_inverse=True)
+        found = self.take(first)
+        if found.take(codes).is_same(self).all():
+            return found, codes.astype(np.int64)
+        rows: dict[bytes, int] = {}  # two texts with one number: rare enough for a dictionary
+        numbers = [rows.setdefault(value, len(rows)) for value in self.to_bytes_list()]
+        return TextColumn.of_bytes(list(rows)), np.array(numbers, np.int64)
+
+
+def _lengths_of(values: Sequence[str] | Sequence[bytes]) -> Int64:
+    return np.fromiter(map(len, values), dtype=np.int64, count=len(values))
+
+
+def _offsets(lengths: Int64) -> Int64:
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
 
 
 def concatenate_text(columns: Sequence[TextColumn]) -> TextColumn:

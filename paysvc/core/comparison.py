@@ -88,9 +88,9 @@ def compare(sent: Sent, back: CameBack) -> Comparison:
 
 def rows_of(group: GroupStatus, payments: SentColumns) -> Int64:
     """The payments that a bank's word about a file, or about a block of it, speaks of."""
-    is_meant = _equals(payments.message_id, group.message_id)
+    is_meant = payments.message_id.is_equal(group.message_id)
     if group.payment_information_id is not None:
-        is_meant &= _equals(payments.payment_information_id, group.payment_information_id)
+        is_meant &= payments.payment_information_id.is_equal(group.payment_information_id)
     return np.flatnonzero(is_meant)
 
 
@@ -101,11 +101,6 @@ class _Refusals:
     refused: Bool
     reason_code: list[str]
     bank_reference: list[str]
-
-
-def _equals(column: TextColumn, value: str) -> Bool:
-    wanted = value.encode()
-    return np.fromiter((one == wanted for one in column.to_bytes_list()), np.bool_, len(column))
 
 
 def _find(references: TextColumn, sent: Sent) -> Int64:

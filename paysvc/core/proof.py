@@ -76,9 +76,7 @@ def _claims(statement: Statement) -> Iterator[str]:
 
 def _readings(statement: Statement, chosen: Bool) -> list[Bool]:
     """`chosen` rows in the account's currency; and, where others are among them, all `chosen`."""
-    currencies = statement.entries.currency
-    home = statement.currency.encode()
-    same = np.fromiter((value == home for value in currencies.to_bytes_list()), np.bool_, len(currencies))
+    same = statement.entries.currency.is_equal(statement.currency)
     return [chosen] if bool(same[chosen].all()) else [chosen & same, chosen]
 
 

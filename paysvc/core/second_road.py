@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from paysvc.core.columns import BOOKED as ENTRY_BOOKED
-from paysvc.core.columns import Bool, EntryColumns, SentColumns, StatusColumns, UInt8, concatenate, no_entries
-from paysvc.core.join import find_positions
+from paysvc.core.columns import Bool, EntryColumns, SentColumns, UInt8, concatenate, no_entries
+from paysvc.core.join import Keys
 from paysvc.core.messages import BankReturns, GroupStatus, Statement
 from paysvc.core.proof import exact_sum
 from paysvc.core.verdicts import OUTSTANDING, REJECTED, UNKNOWN, TallyColumns, decide, tally
@@ -39,9 +39,9 @@ def judge_bank(
     found out; any word of the bank weighs more. A statement that lies in two files counts once.
     """
     entries = concatenate([no_entries(), *(one.entries for one in distinct_statements(returns))])
-    positions = find_positions(sent.end_to_end_id, entries.reference)
-    tallied = tally(sent, entries, positions)
-    refused, mentioned = _words(sent, returns)
+    keys = Keys.of(sent.end_to_end_id)
+    tallied = tally(sent, entries, keys.find(entries.reference))
+    refused, mentioned = _words(sent, keys, returns)
     mentioned |= (tallied.debit_count + tallied.credit_count) > 0
     outcomes = decide(tallied, refused)
     silent = (outcomes == OUTSTANDING) & ~mentioned
@@ -83,9 +83,7 @@ def booked_sums(entries: EntryColumns, currency: str = "") -> tuple[int, int]:
     """Debits and credits of the booked entries in đồng; of one currency only where it is given."""
     booked = entries.status == ENTRY_BOOKED
     if currency:
-        wanted = currency.encode()
-        values = entries.currency.to_bytes_list()
-        booked &= np.fromiter((value == wanted for value in values), np.bool_, len(values))
+        booked &= entries.currency.is_equal(currency)
     debits = exact_sum(entries.amount_vnd[booked & entries.is_debit])
     return debits, exact_sum(entries.amount_vnd[booked & ~entries.is_debit])
 
@@ -100,14 +98,14 @@ def statement_figures(statement: Statement) -> tuple[int, int, int, int]:
     return opening, debits, credits_, closing
 
 
-def _words(sent: SentColumns, returns: Sequence[BankReturns]) -> tuple[Bool, Bool]:
+def _words(sent: SentColumns, keys: Keys, returns: Sequence[BankReturns]) -> tuple[Bool, Bool]:
     """Per instruction: whether status files refused it, and whether they spoke of it."""
     refused, mentioned = np.zeros(len(sent), np.bool_), np.zeros(len(sent), np.bool_)
     for one in returns:
         if one.statuses is not None and len(one.statuses):
-            at = find_positions(sent.end_to_end_id, one.statuses.reference)
+            at = keys.find(one.statuses.reference)
             mentioned[at[at >= 0]] = True
-            refused[at[_refusing(one.statuses) & (at >= 0)]] = True
+            refused[at[one.statuses.status.is_in(REFUSALS) & (at >= 0)]] = True
         for group in one.groups:
             if group.status:
                 in_group = _in_group(sent, group)
@@ -117,12 +115,6 @@ def _words(sent: SentColumns, returns: Sequence[BankReturns]) -> tuple[Bool, Boo
     return refused, mentioned
 
 
-def _refusing(statuses: StatusColumns) -> Bool:
-    codes = {code.encode() for code in REFUSALS}
-    values = statuses.status.to_bytes_list()
-    return np.fromiter((value in codes for value in values), np.bool_, len(values))
-
-
 def _in_group(sent: SentColumns, group: GroupStatus) -> Bool:
     """The instructions that left in the file, or in the payment block, that the bank speaks of."""
     column, wanted = (
@@ -130,5 +122,4 @@ def _in_group(sent: SentColumns, group: GroupStatus) -> Bool:
         if group.payment_information_id is None
         else (sent.payment_information_id, group.payment_information_id)
     )
-    values = column.to_bytes_list()
-    return np.fromiter((value == wanted.encode() for value in values), np.bool_, len(values))
+    return column.is_equal(wanted)

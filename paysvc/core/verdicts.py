@@ -51,9 +51,8 @@ def tally(sent: SentColumns, entries: EntryColumns, positions: Int64) -> TallyCo
     amounts, is_debit = entries.amount_vnd[rows], entries.is_debit[rows]
     if exact_sum(amounts) > MAX_TOTAL_VND:
         raise ValueError("the entries' amounts are beyond every ledger")
-    foreign = ~_same_text(entries.currency, rows, sent.currency, at)
+    foreign = ~entries.currency.take(rows).is_same(sent.currency.take(at))
     count = len(sent)
-    reason_code = _first_text(entries.reason_code, rows, at, count)
     of_debits = _first_text(entries.bank_reference, rows[is_debit], at[is_debit], count)
     of_credits = _first_text(entries.bank_reference, rows[~is_debit], at[~is_debit], count)
     return TallyColumns(
@@ -63,8 +62,8 @@ def tally(sent: SentColumns, entries: EntryColumns, positions: Int64) -> TallyCo
         credited_vnd=_sum_at(at, amounts, ~is_debit & ~foreign, count),
         amount_differs=_any_at(at[~foreign & (amounts != sent.amount_vnd[at])], count),
         currency_differs=_any_at(at[foreign], count),
-        reason_code=TextColumn.of_bytes(reason_code),
-        bank_reference=TextColumn.of_bytes([one or other for one, other in zip(of_debits, of_credits, strict=True)]),
+        reason_code=entries.reason_code.pick(_first_text(entries.reason_code, rows, at, count)),
+        bank_reference=entries.bank_reference.pick(np.where(of_debits >= 0, of_debits, of_credits)),
     )
 
 
@@ -117,19 +116,17 @@ def _any_at(at: Int64, count: int) -> Bool:
     return found
 
 
-def _same_text(left: TextColumn, rows: Int64, right: TextColumn, at: Int64) -> Bool:
-    lefts, rights = left.to_bytes_list(), right.to_bytes_list()
-    pairs = zip(rows.tolist(), at.tolist(), strict=True)
-    return np.fromiter((lefts[row] == rights[to] for row, to in pairs), dtype=np.bool_, count=len(rows))
-
-
-def _first_text(column: TextColumn, rows: Int64, at: Int64, count: int) -> list[bytes]:
-    """Per instruction the smallest text (in byte order) of its entries that have one, else b""."""
-    chosen = [b""] * count
+def _first_text(column: TextColumn, rows: Int64, at: Int64, count: int) -> Int64:
+    """Per instruction the row of its smallest text (in byte order) that is not empty, else −1."""
     has_text = column.offsets[rows + 1] > column.offsets[rows]
-    values = column.to_bytes_list()
-    for row, to in zip(rows[has_text].tolist(), at[has_text].tolist(), strict=True):
-        before = chosen[to]
-        if not before or values[row] < before:
-            chosen[to] = values[row]
+    rows, at = rows[has_text], at[has_text]
+    chosen = np.full(count, _NOWHERE, dtype=np.int64)
+    chosen[at] = rows
+    several = np.flatnonzero(np.bincount(at, minlength=count)[at] > 1)
+    if len(several):
+        # One text an instruction is the rule; only the others have to be compared.
+        texts = column.take(rows[several]).to_bytes_list()
+        places = zip(texts, rows[several].tolist(), at[several].tolist(), strict=True)
+        for _, row, to in sorted(places, reverse=True):
+            chosen[to] = row
     return chosen
