@@ -23,7 +23,7 @@ from paysvc.domain.officers import Officer, Role
 from paysvc.sealing import Sealer
 from paysvc.services.match_accounts import MatchResult, match_accounts
 from paysvc.services.review_match import accept_match, list_matches, reject_match
-from paysvc.store import match_facts
+from paysvc.store import bulk
 from paysvc.store.bulk import Same, insert_columns, next_ids
 from paysvc.store.engine import Database
 from paysvc.store.matching import Resolution, resolve
@@ -449,7 +449,7 @@ def test_a_citizen_id_that_was_determined_anew_leads_to_the_account(
 def test_more_people_than_are_read_at_once(
     registry: Registry, match: Callable[[], MatchResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(match_facts, "_READ_AT_ONCE", 3)
+    monkeypatch.setattr(bulk, "_READ_AT_ONCE", 3)
     ids = registry.add_people(*((f"04015000{n:04}", f"Hồ Thị Hoa {n}", "1950", "female") for n in range(10)))
     for n in (0, 0, 3, 4, 9, 9, 9):
         registry.add_account(f"04015000{n:04}", f"HO THI HOA {n}", f"00{len(registry.accounts)}99")

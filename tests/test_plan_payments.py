@@ -15,6 +15,7 @@ from paysvc.bank_registry import BankRegistry
 from paysvc.clock import FixedClock
 from paysvc.domain.disbursement import Figure
 from paysvc.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from paysvc.domain.instructions import NOT_LIVE
 from paysvc.domain.officers import Officer
 from paysvc.sealing import Sealer
 from paysvc.services.approve_plan import approve_plan, hold_payment, submit_plan
@@ -92,7 +93,8 @@ def came_back(database: Database, clock: FixedClock, code: str, state: str = "RE
         connection.execute(
             update(obligation_claim).where(obligation_claim.c.entitlement_id.in_(lines)).values(released_at=clock.now())
         )
-        connection.execute(update(instruction).where(instruction.c.cycle_id == cycle_id).values(state=state))
+        changed = {"state": state, "is_live": state not in NOT_LIVE}
+        connection.execute(update(instruction).where(instruction.c.cycle_id == cycle_id).values(changed))
 
 
 def test_everybody_is_on_one_line_and_the_lines_add_up(database: Database, province: Province, plan: Plan) -> None:

@@ -45,6 +45,13 @@ INSTRUCTION = (
     " account_id, creditor_bin, creditor_name, unit_code, state) SELECT 900, {line}, {cycle}, '{reference}', 0,"
     " {amount}, '{channel}', 'AGRI', {account}, '970405', 'N', '16681', 'PLANNED' FROM payment_cycle WHERE id = 1"
 )
+#: Beside a live payment for the same line: one that is not live.
+SECOND = (
+    "INSERT INTO instruction (id, entitlement_id, cycle_id, end_to_end_id, generation, amount_vnd, channel, bank_code,"
+    " account_id, creditor_bin, creditor_name, unit_code, state, is_live) SELECT 901, entitlement_id, cycle_id, 'PY',"
+    " 1, 1, channel, bank_code, account_id, creditor_bin, 'N', '16681', 'CANCELLED', {false}"
+    " FROM instruction WHERE cycle_id = 3 ORDER BY id LIMIT 1"
+)
 APPROVAL = (
     "INSERT INTO approval (id, cycle_id, content_sha256, maker_id, approver_id, approved_at)"
     " SELECT 900, {cycle}, {content}, '{maker}', '{approver}', '{now}' FROM payment_cycle WHERE id = {cycle}"
@@ -207,14 +214,18 @@ CONSTRAINTS: dict[str, list[str]] = {
         for amount in (0, -1)
     ],
     "U2 one live payment for one line": [
-        INSTRUCTION.format(
-            line="(SELECT entitlement_id FROM instruction WHERE cycle_id = 3 ORDER BY id LIMIT 1)",
-            cycle=3,
-            reference="PX",
-            amount=1,
-            channel="account",
-            account=1,
-        )
+        SECOND.replace("CANCELLED", "DISPUTED").replace("{false}", "{true}"),
+        SECOND.replace("'CANCELLED', {false}", "'PLANNED', {true}"),
+    ],
+    "U2 what is live follows from the state": [
+        *(
+            f"UPDATE instruction SET state = '{state}' WHERE cycle_id = 1"
+            for state in ("REJECTED", "RETURNED", "CANCELLED")
+        ),
+        "UPDATE instruction SET is_live = {false} WHERE cycle_id = 1",
+        "UPDATE instruction SET state = 'SENT', is_live = {false} WHERE cycle_id = 1",
+        "UPDATE instruction SET state = 'RETURNED', is_live = NULL WHERE cycle_id = 1",
+        SECOND.replace("{false}", "{true}"),
     ],
     "U3 an id is given once": [
         INSTRUCTION.format(
@@ -536,6 +547,8 @@ def test_a_draft_is_free_to_change(world: World) -> None:
         "UPDATE payment_cycle SET state = 'DRAFT', submitted_by = NULL WHERE id = 2",
         "UPDATE obligation_claim SET released_at = '{now}' WHERE entitlement_id = 1",
         "UPDATE instruction SET state = 'BATCHED', batch_id = 1 WHERE cycle_id = 1",
+        "UPDATE instruction SET state = 'RETURNED', is_live = {false} WHERE cycle_id = 1",
+        SECOND,
         BATCH.format(id=900, cycle=4, part=1, sum=1, digest="{zeros}", message="M900", now="{now}"),
     ):
         assert world.attack(allowed) is None, allowed

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from paysvc.core.columns import TextColumn
-from paysvc.store.bulk import Same, existing_keys, insert_columns, next_ids, read_columns, update_columns
+from paysvc.store.bulk import Same, insert_columns, next_ids, read_columns, read_parts, update_columns
 from paysvc.store.engine import Database
 from paysvc.store.tables import calendar_override, obligation, programme, rate, setting
 
@@ -72,7 +72,7 @@ def test_columns_go_in_and_come_out(database: Database) -> None:
     assert names == {"name": ["Chương trình 7\t\\N\n"]}
 
 
-def test_dates_booleans_and_keys(database: Database) -> None:
+def test_dates_and_booleans(database: Database) -> None:
     with database.write() as connection:
         insert_columns(
             connection,
@@ -85,10 +85,10 @@ def test_dates_booleans_and_keys(database: Database) -> None:
             },
         )
     with database.read() as connection:
-        assert sorted(existing_keys(connection, calendar_override, ["day", "is_working_day"])) == [
-            (date(2026, 8, 22), True),
-            (date(2026, 8, 31), False),
-        ]
+        found = select(calendar_override.c.day, calendar_override.c.is_working_day.label("worked"))
+        back = read_columns(connection, found.order_by(calendar_override.c.day))
+    assert back == {"day": [date(2026, 8, 22), date(2026, 8, 31)], "worked": [True, False]}
+    assert [type(value) for value in back["worked"]] == [bool, bool]
 
 
 def test_updates_say_how_many_rows_they_found(database: Database) -> None:
@@ -100,7 +100,8 @@ def test_updates_say_how_many_rows_they_found(database: Database) -> None:
         assert changed == 2
         assert update_columns(connection, setting, ["name"], {"name": ["b"], "value": Same("2")}) == 1
     with database.read() as connection:
-        assert dict(existing_keys(connection, setting, ["name", "value"])) == {"a": "1", "b": "2", "c": "3"}
+        [part] = read_parts(connection, select(setting.c.name, setting.c.value).order_by(setting.c.name))
+        assert [tuple(row) for row in part] == [("a", "1"), ("b", "2"), ("c", "3")]
 
 
 def test_constraints_speak_one_language_on_both_databases(database: Database) -> None:

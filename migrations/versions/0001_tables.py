@@ -529,6 +529,7 @@ def upgrade() -> None:
     sa.Column('batch_id', ID, nullable=True),
     sa.Column('batch_position', sa.Integer(), nullable=True),
     sa.Column('state', sa.String(length=12), nullable=False),
+    sa.Column('is_live', sa.Boolean(), server_default=sa.text('true'), nullable=False),
     sa.Column('best_status', sa.String(length=4), server_default='', nullable=False),
     sa.Column('is_refused', sa.Boolean(), server_default=sa.text('false'), nullable=False),
     sa.Column('debit_count', sa.Integer(), server_default='0', nullable=False),
@@ -539,6 +540,7 @@ def upgrade() -> None:
     sa.Column('bank_reference', sa.String(length=35), server_default='', nullable=False),
     sa.CheckConstraint("(channel = 'account') = (account_id IS NOT NULL)", name=op.f('ck_instruction_account_where_needed')),
     sa.CheckConstraint('amount_vnd > 0 AND amount_vnd < 10000000000000', name=op.f('ck_instruction_amount_in_range')),
+    sa.CheckConstraint("is_live = (state NOT IN ('REJECTED', 'RETURNED', 'CANCELLED'))", name=op.f('ck_instruction_live_by_state')),
     sa.ForeignKeyConstraint(['account_id'], ['bank_account.id'], name=op.f('fk_instruction_account_id')),
     sa.ForeignKeyConstraint(['cycle_id'], ['payment_cycle.id'], name=op.f('fk_instruction_cycle_id')),
     sa.ForeignKeyConstraint(['entitlement_id'], ['entitlement.id'], name=op.f('fk_instruction_entitlement_id')),
@@ -548,7 +550,7 @@ def upgrade() -> None:
     op.create_index(op.f('ix_instruction_batch_id'), 'instruction', ['batch_id'], unique=False)
     op.create_index(op.f('ix_instruction_cycle_id'), 'instruction', ['cycle_id'], unique=False)
     op.create_index(op.f('ix_instruction_entitlement_id'), 'instruction', ['entitlement_id'], unique=False)
-    op.create_index('uq_instruction_live', 'instruction', ['entitlement_id'], unique=True, sqlite_where=sa.text("state NOT IN ('REJECTED', 'RETURNED', 'CANCELLED')"), postgresql_where=sa.text("state NOT IN ('REJECTED', 'RETURNED', 'CANCELLED')"))
+    op.create_index('uq_instruction_live', 'instruction', ['entitlement_id'], unique=True, sqlite_where=sa.text('is_live'), postgresql_where=sa.text('is_live'))
     op.create_table('obligation_claim',
     sa.Column('entitlement_id', ID, nullable=False),
     sa.Column('obligation_id', ID, nullable=False),
@@ -596,7 +598,7 @@ def downgrade() -> None:
     op.drop_index('ix_obligation_claim_released', table_name='obligation_claim', sqlite_where=sa.text('released_at IS NOT NULL'), postgresql_where=sa.text('released_at IS NOT NULL'))
     op.drop_index(op.f('ix_obligation_claim_obligation_id'), table_name='obligation_claim')
     op.drop_table('obligation_claim')
-    op.drop_index('uq_instruction_live', table_name='instruction', sqlite_where=sa.text("state NOT IN ('REJECTED', 'RETURNED', 'CANCELLED')"), postgresql_where=sa.text("state NOT IN ('REJECTED', 'RETURNED', 'CANCELLED')"))
+    op.drop_index('uq_instruction_live', table_name='instruction', sqlite_where=sa.text('is_live'), postgresql_where=sa.text('is_live'))
     op.drop_index(op.f('ix_instruction_entitlement_id'), table_name='instruction')
     op.drop_index(op.f('ix_instruction_cycle_id'), table_name='instruction')
     op.drop_index(op.f('ix_instruction_batch_id'), table_name='instruction')

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from paysvc.domain.disbursement import DISPOSITIONS, PLANNED, Int64
-from paysvc.domain.identifiers import END_TO_END_ID_LENGTH
-from paysvc.domain.instructions import ContentRow, end_to_end_ids
+from paysvc.domain.instructions import BETWEEN_VALUES, end_to_end_ids
 from paysvc.domain.payment_dates import period_from_number
 from paysvc.domain.plan_draft import PlanDraft, PlanFacts
-
-#: Rows digested at a time: enough to be quick, too few to be felt in memory.
-_PART = 20_000
 
 
 def obligation_columns(facts: PlanFacts, draft: PlanDraft) -> dict[str, Any]:
@@ -84,32 +78,26 @@ def credit_columns(facts: PlanFacts, draft: PlanDraft, line_ids: Sequence[int], 
     }
 
 
-def content_rows(facts: PlanFacts, draft: PlanDraft, credits_: Mapping[str, Any]) -> Iterator[list[ContentRow]]:
-    """The credits as an approval sees them, in the order of their EndToEndIds, part by part."""
-    order = np.argsort(np.array(credits_["end_to_end_id"], dtype=f"S{END_TO_END_ID_LENGTH}"))
+def content_columns(facts: PlanFacts, draft: PlanDraft, credits_: Mapping[str, Any]) -> Iterator[str]:
+    """The credits as an approval sees them, in the form of `instructions.content_sha256`."""
     planned = draft.planned_lines
-    codes = [one.code for one in facts.programmes]
-    for start in range(0, len(order), _PART):
-        part = order[start : start + _PART]
-        rows = draft.lines.person[planned[part]]
-        channels = _pick(credits_["channel"], part)
-        accounts = _unless([channel == "cash" for channel in channels], _pick(facts.persons["account_key"], rows), b"")
-        yield list(
-            zip(
-                _pick(credits_["end_to_end_id"], part),
-                _pick(credits_["generation"], part),
-                credits_["amount_vnd"][part].tolist(),
-                channels,
-                _pick(credits_["bank_code"], part),
-                _pick(credits_["creditor_bin"], part),
-                [key.hex() for key in accounts],
-                _pick(credits_["creditor_name"], part),
-                [key.hex() for key in _pick(facts.persons["citizen_key"], rows)],
-                _pick(credits_["unit_code"], part),
-                _pick(codes, draft.lines.programme[planned[part]]),
-                strict=True,
-            )
-        )
+    rows = draft.lines.person[planned]
+    in_cash = [channel == "cash" for channel in credits_["channel"]]
+    accounts = _unless(in_cash, _pick(facts.persons["account_key"], rows), b"")
+    columns: tuple[Iterable[str], ...] = (
+        credits_["end_to_end_id"],
+        map(str, credits_["generation"]),
+        map(str, credits_["amount_vnd"].tolist()),
+        credits_["channel"],
+        credits_["bank_code"],
+        credits_["creditor_bin"],
+        _in_hex(accounts),
+        credits_["creditor_name"],
+        _in_hex(_pick(facts.persons["citizen_key"], rows)),
+        credits_["unit_code"],
+        _pick([one.code for one in facts.programmes], draft.lines.programme[planned]),
+    )
+    return map(BETWEEN_VALUES.join, columns)
 
 
 def is_released(draft: PlanDraft) -> list[bool]:
@@ -124,6 +112,10 @@ def _pick(values: Sequence[Any], rows: Int64) -> list[Any]:
 
 def _unless(flags: Sequence[bool], values: Sequence[Any], otherwise: Any) -> list[Any]:
     return [otherwise if flag else value for flag, value in zip(flags, values, strict=True)]
+
+
+def _in_hex(keys: Sequence[bytes]) -> Iterator[str]:
+    return (key.hex().upper() for key in keys)
 
 
 def _periods(months: Int64) -> list[str]:

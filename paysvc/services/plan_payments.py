@@ -293,7 +293,8 @@ def _write(
     credits_ = plan_columns.credit_columns(facts, draft, line_ids, sealer.reference_key)
     plans.insert_instructions(connection, cycle.id, credits_)
     progress(6, _STEPS)
-    return content_sha256(cycle.header(), plan_columns.content_rows(facts, draft, credits_))
+    columns = plan_columns.content_columns(facts, draft, credits_)
+    return content_sha256(cycle.header(), len(credits_["entitlement_id"]), columns)
 
 
 def _require_conserved(draft: PlanDraft, figures: PlanFigures) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, Select, func, select, text, update
 
 from paysvc.domain.batching import MadeBatch
 from paysvc.domain.errors import Conflict
-from paysvc.domain.instructions import BATCH_NEXT, INSTRUCTION_NEXT, BatchState, InstructionState, may_follow
+from paysvc.domain.instructions import BATCH_NEXT, INSTRUCTION_NEXT, NOT_LIVE, BatchState, InstructionState, may_follow
 from paysvc.store.bulk import Same, insert_columns, next_ids, read_columns, update_columns
 from paysvc.store.tables import bank_account, batch, entitlement, instruction, programme
 
@@ -173,11 +173,14 @@ def move_instructions(connection: Connection, batch_id: int, after: InstructionS
 
     Raises `Conflict` unless all `expected` instructions of the batch are `after` then.
     """
-    before = [one.value for one, nexts in INSTRUCTION_NEXT.items() if after in nexts]
+    before = [one for one, nexts in INSTRUCTION_NEXT.items() if after in nexts]
+    values: dict[str, object] = {"state": after.value}
+    if {one in NOT_LIVE for one in before} != {after in NOT_LIVE}:
+        values["is_live"] = after not in NOT_LIVE
     connection.execute(
         update(instruction)
-        .where(instruction.c.batch_id == batch_id, instruction.c.state.in_(before))
-        .values(state=after.value)
+        .where(instruction.c.batch_id == batch_id, instruction.c.state.in_([one.value for one in before]))
+        .values(values)
     )
     there = connection.execute(
         select(func.count()).where(instruction.c.batch_id == batch_id, instruction.c.state == after.value)

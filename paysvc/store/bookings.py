@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Column, Connection, MetaData, Select, String, Table, select, text, update
 
 from paysvc.domain.errors import Conflict
+from paysvc.domain.instructions import NOT_LIVE
 from paysvc.store.bulk import Same, insert_columns, next_ids, read_columns, update_columns
 from paysvc.store.tables import (
     discrepancy,
@@ -85,7 +86,11 @@ def read_by_batch(connection: Connection, batch_id: int) -> Columns:
 
 
 def update_instructions(connection: Connection, before: Columns, after: Columns) -> None:
-    """Write what differs between the two, in the rows that differ; all of them must be there."""
+    """Write what differs between the two, in the rows that differ; all of them must be there.
+
+    Payments that stop or start to stand in the way of another (U2) are written apart, so that
+    no others touch the index that watches over it.
+    """
     names = [name for name in CHANGEABLE if before[name] != after[name]]
     if not names:
         return
@@ -94,7 +99,17 @@ def update_instructions(connection: Connection, before: Columns, after: Columns)
     rows = sorted(
         (row for row, (old, new) in enumerate(zip(olds, news, strict=True)) if old != new), key=after["id"].__getitem__
     )
-    values = {name: [after[name][row] for row in rows] for name in ("id", *names)}
+    is_live = [state not in NOT_LIVE for state in after["state"]]
+    turned = [row for row in rows if (before["state"][row] not in NOT_LIVE) != is_live[row]]
+    apart = set(turned)
+    _write(connection, {name: after[name] for name in ("id", *names)}, [row for row in rows if row not in apart])
+    _write(connection, {**{name: after[name] for name in ("id", *names)}, "is_live": is_live}, turned)
+
+
+def _write(connection: Connection, columns: Columns, rows: Sequence[int]) -> None:
+    if not rows:
+        return
+    values = {name: [column[row] for row in rows] for name, column in columns.items()}
     if update_columns(connection, instruction, ["id"], values) != len(rows):
         raise Conflict("instruction_gone", "A payment that the bank speaks of is no longer there.")
 

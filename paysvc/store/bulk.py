@@ -7,22 +7,25 @@ processing, so they are given as Python natives or NumPy arrays: bytes, str, int
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from itertools import repeat
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Boolean, Column, Connection, Date, Select, Table, select
+from sqlalchemy import Boolean, Column, Connection, CursorResult, Date, Select, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.sql.expression import Executable
+from sqlalchemy.types import TypeEngine
 
 from paysvc.core.columns import TextColumn
-from paysvc.store.tables import Instant, id_block, instant_text
+from paysvc.store.tables import Instant, id_block, instant_text, read_instant
 
 #: A column of values, or one value that every row shares.
 Values = Sequence[Any] | np.ndarray[Any, Any] | TextColumn
+
+#: Rows read before they are put into columns: few enough to be gone before they are many.
+_READ_AT_ONCE = 20_000
 
 
 class Same:
@@ -103,27 +106,36 @@ def update_columns(
     return _executemany(connection, f"UPDATE {table.name} SET {assignments} WHERE {conditions}", rows)
 
 
-def read_columns(connection: Connection, statement: Select[Any] | Executable) -> dict[str, list[Any]]:
-    """The result of a query as one list per column, in the driver's natives.
-
-    `Date` columns come back as ISO text on SQLite; callers that need dates use `iso_date`.
-    """
-    result = connection.execute(statement)
-    names = list(result.keys())
+def read_columns(connection: Connection, statement: Select[Any]) -> dict[str, list[Any]]:
+    """The result of a query as one list per column: the values that were written, as Python has them."""
+    names = [str(column.key) for column in statement.selected_columns]
     columns: list[list[Any]] = [[] for _ in names]
-    for part in result.partitions(50_000):
-        for column, values in zip(columns, zip(*part, strict=True), strict=True):
-            column.extend(values)
-    return dict(zip(names, columns, strict=True))
+    with connection.execute(statement) as result:
+        for part in _fetched(result):
+            for column, values in zip(columns, zip(*part, strict=True), strict=True):
+                column.extend(values)
+    readers = (_reader(column.type, connection) for column in statement.selected_columns)
+    return {
+        name: values if reader is None else [None if value is None else reader(value) for value in values]
+        for name, values, reader in zip(names, columns, readers, strict=True)
+    }
 
 
-def existing_keys(connection: Connection, table: Table, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    """All rows of the named columns, as tuples, streamed."""
-    # On the statement: an option set on the connection would stay there for whatever comes next.
-    statement = select(*(table.c[name] for name in names)).execution_options(yield_per=50_000)
-    result = connection.execute(statement)
-    for part in result.partitions():
-        yield from (tuple(row) for row in part)
+def read_parts(connection: Connection, statement: Select[Any]) -> Iterator[Sequence[Any]]:
+    """The rows of a query in parts, as tuples in the driver's natives; never all of them in memory."""
+    if connection.dialect.name == "postgresql":
+        # Otherwise the driver holds the whole result before it hands out the first row.
+        statement = statement.execution_options(stream_results=True, max_row_buffer=_READ_AT_ONCE)
+        yield from connection.execute(statement).partitions(_READ_AT_ONCE)
+        return
+    with connection.execute(statement) as result:
+        yield from _fetched(result)
+
+
+def _fetched(result: CursorResult[Any]) -> Iterator[Sequence[tuple[Any, ...]]]:
+    # Past SQLAlchemy's row objects, which cost a third of the reading.
+    while part := result.cursor.fetchmany(_READ_AT_ONCE):
+        yield part
 
 
 def _common_length(columns: Iterable[Values | Same]) -> int:
@@ -155,6 +167,18 @@ def _converter(column: Column[Any], connection: Connection) -> Any:
             return _iso
         if isinstance(column.type, Boolean):
             return _bit
+    return None
+
+
+def _reader(kind: TypeEngine[Any], connection: Connection) -> Callable[[Any], Any] | None:
+    """From the driver's native to what `_converter` was given."""
+    if isinstance(kind, Instant):
+        return read_instant
+    if connection.dialect.name == "sqlite":
+        if isinstance(kind, Date):
+            return date.fromisoformat
+        if isinstance(kind, Boolean):
+            return bool
     return None
 
 

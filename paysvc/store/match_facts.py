@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, String, and_, exists, 
 
 from paysvc.core.match_facts import AccountColumns, FactColumns
 from paysvc.domain.matching import HeldUnder
+from paysvc.store.bulk import read_parts
 from paysvc.store.tables import (
     account_match,
     bank_account,
@@ -20,7 +21,6 @@ from paysvc.store.tables import (
     superseded_identifier,
 )
 
-_READ_AT_ONCE = 20_000
 _PRESENT, _FORMER, _SHARED = map(str, (HeldUnder.CITIZEN_ID, HeldUnder.SUPERSEDED, HeldUnder.SHARED))
 
 
@@ -45,7 +45,7 @@ def read_cases(connection: Connection, beneficiary_id: int | None = None) -> Ite
     """
     population = _Population(connection, beneficiary_id)
     accounts = _Accounts(connection, beneficiary_id)
-    for part in _parts(connection, _people(beneficiary_id)):
+    for part in read_parts(connection, _people(beneficiary_id)):
         ids, keys, name, birth, sex, match_id, digest = zip(*part, strict=True)
         known_name, known_birth, known_sex, status = population.of(keys)
         facts = FactColumns(
@@ -72,7 +72,7 @@ class _Population:
         self._position: dict[bytes, int] = {}
         self._columns = _new_columns()
         same: dict[str, str] = {}
-        for part in _parts(connection, found):
+        for part in read_parts(connection, found):
             keys, *columns = zip(*part, strict=True)
             start = len(self._position)
             self._position.update(zip(keys, range(start, start + len(keys)), strict=True))
@@ -102,7 +102,7 @@ class _Accounts:
         self._ids: list[int] = []
         self._columns = _new_columns()
         same: dict[str, str] = {}
-        for part in _parts(connection, found):
+        for part in read_parts(connection, found):
             keys, ids, *columns = zip(*part, strict=True)
             for position, key in enumerate(keys, len(self._ids)):
                 if self._first.setdefault(key, position) != position:
@@ -183,7 +183,7 @@ def _former_numbers(connection: Connection, beneficiary_id: int | None) -> dict[
     if beneficiary_id is not None:
         found = found.where(old.beneficiary_id == beneficiary_id)
     numbers: defaultdict[int, list[tuple[bytes, str]]] = defaultdict(list)
-    for part in _parts(connection, found):
+    for part in read_parts(connection, found):
         for number, key, is_claimed in part:
             numbers[number].append((key, _SHARED if is_claimed else _FORMER))
     return dict(numbers)
@@ -202,16 +202,3 @@ def _is_open(columns: Any) -> ColumnElement[bool]:
     # Said so that SQLite reads the table as it lies: through the index of open versions, which
     # is in the order of a random key, it takes three times as long.
     return func.coalesce(type_coerce(columns.valid_to, String), "") == ""
-
-
-def _parts(connection: Connection, statement: Select[Any]) -> Iterator[Sequence[Any]]:
-    """The rows of a query as plain tuples, 20,000 at a time, in the driver's natives."""
-    if connection.dialect.name == "postgresql":
-        # Otherwise the driver holds the whole result before it hands out the first row.
-        statement = statement.execution_options(stream_results=True, max_row_buffer=_READ_AT_ONCE)
-        yield from connection.execute(statement).partitions(_READ_AT_ONCE)
-        return
-    with connection.execute(statement) as result:
-        # Past SQLAlchemy's row objects, which cost a third of the reading.
-        while part := result.cursor.fetchmany(_READ_AT_ONCE):
-            yield part

@@ -540,6 +540,9 @@ instruction = Table(
     #: Row of the batch, from 0.
     Column("batch_position", Integer),
     Column("state", String(12), nullable=False),
+    #: Follows from `state` and is written only when it changes: an index on the state itself
+    #: would be written anew with every step of a payment.
+    Column("is_live", Boolean, nullable=False, server_default=text("true")),
     #: What the banks have said so far, merged (see domain.bank_returns, domain.reconciliation).
     Column("best_status", String(4), nullable=False, server_default=""),
     Column("is_refused", Boolean, nullable=False, server_default=text("false")),
@@ -551,13 +554,14 @@ instruction = Table(
     Column("bank_reference", String(35), nullable=False, server_default=""),
     CheckConstraint("amount_vnd > 0 AND amount_vnd < 10000000000000", name="amount_in_range"),
     CheckConstraint("(channel = 'account') = (account_id IS NOT NULL)", name="account_where_needed"),
+    CheckConstraint("is_live = (state NOT IN ('REJECTED', 'RETURNED', 'CANCELLED'))", name="live_by_state"),
     # U2: one live payment for one entitlement.
     Index(
         "uq_instruction_live",
         "entitlement_id",
         unique=True,
-        sqlite_where=text("state NOT IN ('REJECTED', 'RETURNED', 'CANCELLED')"),
-        postgresql_where=text("state NOT IN ('REJECTED', 'RETURNED', 'CANCELLED')"),
+        sqlite_where=text("is_live"),
+        postgresql_where=text("is_live"),
     ),
 )
 
