@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,10 @@ import numpy as np
 
 from paysvc.bank_registry import GROUP
 from paysvc.core.columns import SentColumns, TextColumn
+from paysvc.core.join import Keys
 from paysvc.core.messages import BankReturns
 from paysvc.core.proof import exact_sum, problems_of
+from paysvc.core.report_lines import LineColumns
 from paysvc.core.scan_camt import read_camt
 from paysvc.core.scan_mt940 import read_mt940
 from paysvc.core.scan_pain001 import ORDERS, read_pain001
@@ -24,7 +24,7 @@ from paysvc.core.second_road import judge_bank, statement_figures
 from paysvc.core.verdicts import OUTCOMES
 from paysvc.domain.errors import FileRefused
 from paysvc.domain.money import VND
-from paysvc.domain.report_lines import REFUSED, SENDING_UNKNOWN, ReportLine
+from paysvc.domain.report_lines import REFUSED, SENDING_UNKNOWN
 
 _HOLDS, _FAILED, _NOT_CHECKED = "holds", "failed", "not checked"
 
@@ -33,43 +33,7 @@ Found = tuple[str, str, str]
 Report = Mapping[str, Any]
 
 
-@dataclass(slots=True)
-class LinesOfBank:
-    """The instructed lines of one bank, as columns."""
-
-    ids: list[bytes] = field(default_factory=list)
-    amounts: array[int] = field(default_factory=lambda: array("q"))
-    debits: array[int] = field(default_factory=lambda: array("q"))
-    credits_: array[int] = field(default_factory=lambda: array("q"))
-    outcomes: list[str] = field(default_factory=list)
-    sending: list[str] = field(default_factory=list)
-    message_ids: list[str] = field(default_factory=list)
-
-
-class LinesOfBanks:
-    """Collects lines as they stream past; what is equal is kept once."""
-
-    def __init__(self) -> None:
-        self.banks: dict[str, LinesOfBank] = {}
-        self._shared: dict[str, str] = {}
-
-    def add(self, line: ReportLine) -> None:
-        if not line.bank:
-            return
-        bank = self.banks.get(line.bank)
-        if bank is None:
-            bank = self.banks[line.bank] = LinesOfBank()
-        shared = self._shared.setdefault
-        bank.ids.append(line.end_to_end_id.encode())
-        bank.amounts.append(line.amount_vnd)
-        bank.debits.append(line.booked_debits_vnd)
-        bank.credits_.append(line.booked_credits_vnd)
-        bank.outcomes.append(shared(line.outcome, line.outcome))
-        bank.sending.append(shared(line.sending, line.sending))
-        bank.message_ids.append(shared(line.message_id, line.message_id))
-
-
-def check_bank_files(folder: Path, report: Report, intact: set[str], banks: LinesOfBanks) -> Iterator[Found]:
+def check_bank_files(folder: Path, report: Report, intact: set[str], lines: LineColumns) -> Iterator[Found]:
     """Read every bank file again whose dialect can be read here, and judge the lines by them.
 
     Yields a part for each bank and for each file that contradicts the report. A dialect is
@@ -77,9 +41,10 @@ def check_bank_files(folder: Path, report: Report, intact: set[str], banks: Line
     installed; other files are covered by their digests, and it says so.
     """
     dialects = {one["code"]: one["dialect"] for one in report["banks"]}
-    for code, lines in sorted(banks.banks.items()):
+    for code in lines.banks():
+        own = lines.take(np.flatnonzero(lines.bank.is_equal(code)))
         sent = [one for one in report["sent_files"] if one["bank"] == code]
-        yield from _sent_files(folder, code, sent, intact, lines)
+        yield from _sent_files(folder, code, sent, intact, own)
         received = [one for one in report["received_files"] if one["bank"] == code and one["state"] == "accepted"]
         if not all(one["path"] in intact for one in (*sent, *received)):
             yield f"bank {code}", _NOT_CHECKED, "A file of this bank was changed; see above."
@@ -103,16 +68,13 @@ def check_bank_files(folder: Path, report: Report, intact: set[str], banks: Line
             )
             yield f"bank {code}", _NOT_CHECKED, message
         else:
-            yield _judge(code, lines, returns)
+            yield _judge(code, own, returns)
 
 
 def _sent_files(
-    folder: Path, code: str, sent: Sequence[Report], intact: set[str], lines: LinesOfBank
+    folder: Path, code: str, sent: Sequence[Report], intact: set[str], lines: LineColumns
 ) -> Iterator[Found]:
     """The payments in each pain.001 are the lines that name its message id, to one đồng."""
-    by_file: dict[str, dict[bytes, int]] = {}
-    for end_to_end_id, amount, message_id in zip(lines.ids, lines.amounts, lines.message_ids, strict=True):
-        by_file.setdefault(message_id, {})[end_to_end_id] = amount
     readable = 0
     for one in sent:
         if one["path"] not in intact:
@@ -127,13 +89,23 @@ def _sent_files(
                 yield one["path"], _FAILED, f"It cannot be read: {refusal.message}"
             continue
         readable += 1
-        pairs = zip(payments.end_to_end_id.to_bytes_list(), payments.amount_vnd.tolist(), strict=True)
-        if dict(pairs) != by_file.get(one["message_id"], {}) or len(payments) != one["payment_count"]:
+        named = lines.take(np.flatnonzero(lines.message_id.is_equal(one["message_id"])))
+        if len(payments) != one["payment_count"] or not _are_lines(payments, named):
             yield one["path"], _FAILED, "Its payments are not the lines of lines.csv that name it."
     state = _HOLDS if readable == len(sent) else _NOT_CHECKED
     message = f"{readable} of {len(sent)} read again: their payments are the lines, one for one"
     rest = "" if readable == len(sent) else "; a dialect that is only written is covered by its digest"
     yield f"files sent to {code}", state, f"{message}{rest}."
+
+
+def _are_lines(payments: SentColumns, lines: LineColumns) -> bool:
+    """Whether payments and lines are the same references with the same amounts, each once."""
+    try:
+        at = Keys.of(lines.end_to_end_id).find(payments.end_to_end_id)
+    except ValueError:
+        return False
+    is_each_once = len(payments) == len(lines) and np.array_equal(np.sort(at), np.arange(len(lines)))
+    return is_each_once and np.array_equal(lines.amount_vnd[at], payments.amount_vnd)
 
 
 def _read_returns(dialect: str, name: str, content: bytes) -> BankReturns | None:
@@ -186,31 +158,29 @@ def _statements(report: Report, code: str, one: Report, read: BankReturns) -> It
             yield one["path"], _FAILED, f"Statement {statement.statement_id} has other balances than report.json."
 
 
-def _judge(code: str, lines: LinesOfBank, returns: Sequence[BankReturns]) -> Found:
+def _judge(code: str, lines: LineColumns, returns: Sequence[BankReturns]) -> Found:
     """What became of every line, decided again from the files alone."""
-    count = len(lines.ids)
+    count = len(lines)
     sent = SentColumns(
-        end_to_end_id=TextColumn.of_bytes(lines.ids),
-        amount_vnd=np.array(lines.amounts, np.int64),
+        end_to_end_id=lines.end_to_end_id,
+        amount_vnd=lines.amount_vnd,
         currency=TextColumn.repeat(VND, count),
-        message_id=TextColumn.of(lines.message_ids),
-        payment_information_id=TextColumn.of([f"{one}-1" if one else "" for one in lines.message_ids]),
+        message_id=lines.message_id,
+        payment_information_id=_blocks(lines.message_id),
     )
-    refused = np.array([state == REFUSED for state in lines.sending], np.bool_)
-    unknown = np.array([state == SENDING_UNKNOWN for state in lines.sending], np.bool_)
-    verdicts = judge_bank(sent, refused, unknown, returns)
-    names = [outcome.value for outcome in OUTCOMES]
-    outcomes = [names[one] for one in verdicts.outcomes.tolist()]
+    verdicts = judge_bank(sent, lines.sending.is_equal(REFUSED), lines.sending.is_equal(SENDING_UNKNOWN), returns)
+    outcomes = TextColumn.of([outcome.value for outcome in OUTCOMES]).take(verdicts.outcomes.astype(np.int64))
     tallied = verdicts.tally
-    different = sum(
-        found != expected
-        for found, expected in zip(
-            zip(outcomes, tallied.debited_vnd.tolist(), tallied.credited_vnd.tolist(), strict=True),
-            zip(lines.outcomes, lines.debits, lines.credits_, strict=True),
-            strict=True,
-        )
-    )
-    if different:
+    holds = outcomes.is_same(lines.outcome)
+    holds &= (tallied.debited_vnd == lines.booked_debits_vnd) & (tallied.credited_vnd == lines.booked_credits_vnd)
+    if not holds.all():
+        different = count - int(holds.sum())
         return f"bank {code}", _FAILED, f"{different} of {count} lines are not what the bank's files say."
     net = exact_sum(tallied.debited_vnd) - exact_sum(tallied.credited_vnd)
     return f"bank {code}", _HOLDS, f"{count} lines follow from {len(returns)} files of the bank; {net} đồng booked net."
+
+
+def _blocks(message_ids: TextColumn) -> TextColumn:
+    """The payment block of each line: ours is the file's id with `-1`."""
+    ids, codes = message_ids.categories()
+    return TextColumn.of([f"{one}-1" if one else "" for one in ids]).take(codes)

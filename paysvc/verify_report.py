@@ -15,15 +15,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from paysvc.core.report_lines import LineColumns, summarise
 from paysvc.domain.canonical import canonical_json
 from paysvc.domain.errors import InvalidInput, SignatureInvalid
 from paysvc.domain.progress import Progress, silent
 from paysvc.domain.report import FORMAT
-from paysvc.domain.report_figures import Summary, figures_json, summarise
-from paysvc.domain.report_lines import ReportLine, read_lines
+from paysvc.domain.report_figures import Summary, figures_json
 from paysvc.domain.report_records import Discrepancy, discrepancies_csv
 from paysvc.signing import key_id, verify
-from paysvc.verify_bank_files import LinesOfBanks, check_bank_files
+from paysvc.verify_bank_files import check_bank_files
 
 #: No report.json of a province comes near this; a larger one is not worth reading.
 _LARGEST_JSON = 1 << 28
@@ -152,24 +152,15 @@ def _insides(folder: Path, report: Report, reread: bool, progress: Progress) -> 
             yield _discrepancies(folder, report)
         if "lines.csv" not in intact:
             return
-        banks = LinesOfBanks() if reread and report["bank_files_included"] else None
-        with (folder / "lines.csv").open(encoding="utf-8", newline="") as opened:
-            lines = read_lines(opened)
-            summary = summarise(lines if banks is None else _noted(lines, banks))
-        yield _lines(report, summary)
-        if banks is None:
+        lines = LineColumns.read_csv((folder / "lines.csv").read_bytes())
+        yield _lines(report, summarise(lines))
+        if not (reread and report["bank_files_included"]):
             yield Part("bank files", State.NOT_CHECKED, "Not read again; their digests are signed.")
             return
-        for name, state, message in check_bank_files(folder, report, intact, banks):
+        for name, state, message in check_bank_files(folder, report, intact, lines):
             yield Part(name, State(state), message)
     except (KeyError, TypeError, ValueError, AttributeError) as failure:
         yield Part("report.json", State.FAILED, f"It cannot be followed ({type(failure).__name__}).")
-
-
-def _noted(lines: Iterator[ReportLine], banks: LinesOfBanks) -> Iterator[ReportLine]:
-    for line in lines:
-        banks.add(line)
-        yield line
 
 
 def _files(folder: Path, report: Report, intact: set[str], progress: Progress) -> Iterator[Part]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -127,6 +127,11 @@ class TextColumn:
         lengths[is_there] = self.offsets[at + 1] - self.offsets[at]
         return TextColumn.cut(self.data, starts, lengths)
 
+    def part(self, begin: int, end: int) -> TextColumn:
+        """Rows `begin` to `end`, without copying a text."""
+        offsets = self.offsets[begin : end + 1]
+        return TextColumn(self.data[offsets[0] : offsets[-1]], offsets - offsets[0])
+
     def is_equal(self, value: str) -> Bool:
         """Which texts are `value`, byte for byte."""
         wanted = np.frombuffer(value.encode(), dtype=np.uint8)
@@ -171,13 +176,42 @@ class TextColumn:
 
     def categories(self) -> tuple[TextColumn, Int64]:
         """The different texts, and for each row which of them it holds; the texts are in no order."""
-        _, first, codes = np.unique(self.hashes(), return_index=True, return_inverse=True)
-        found = self.take(first)
-        if found.take(codes).is_same(self).all():
-            return found, codes.astype(np.int64)
-        rows: dict[bytes, int] = {}  # two texts with one number: rare enough for a dictionary
-        numbers = [rows.setdefault(value, len(rows)) for value in self.to_bytes_list()]
-        return TextColumn.of_bytes(list(rows)), np.array(numbers, np.int64)
+        first, codes = group_rows([self])
+        return self.take(first), codes
+
+    def put_into(self, target: UInt8, starts: Int64) -> None:
+        """Write the texts into `target`, text i from `starts[i]` on; they may not overlap there."""
+        lengths, end = self.lengths, int(self.offsets[-1])
+        if not end:
+            return
+        width = int(lengths[0])
+        if bool((lengths == width).all()):
+            sliding_window_view(target, width, writeable=True)[starts] = self.data[:end].reshape(-1, width)
+        else:
+            at = np.arange(end, dtype=np.int64)
+            at += np.repeat(starts - self.offsets[:-1], lengths)
+            target[at] = self.data[:end]
+
+
+def group_rows(columns: Sequence[TextColumn]) -> tuple[Int64, Int64]:
+    """Which rows are equal in all of `columns` (equally long, at least one).
+
+    Returns one row of each group, int64 of length g, and for each row its group, 0 to g − 1.
+    """
+    numbers = np.zeros(len(columns[0]), np.uint64)
+    for column in columns:
+        numbers *= np.uint64(_RADIX)
+        # The upper half decides too, so that two columns' texts do not cancel each other.
+        own = column.hashes()
+        numbers += own ^ (own >> np.uint64(29))
+    _, first, codes = np.unique(numbers, return_index=True, return_inverse=True)
+    if all(column.take(first[codes]).is_same(column).all() for column in columns):
+        return first.astype(np.int64), codes.astype(np.int64)
+    # Two different rows with one number: rare enough for a dictionary.
+    seen: dict[tuple[bytes, ...], int] = {}
+    values = zip(*(column.to_bytes_list() for column in columns), strict=True)
+    codes = np.array([seen.setdefault(value, len(seen)) for value in values], np.int64)
+    return np.unique(codes, return_index=True)[1].astype(np.int64), codes
 
 
 def _lengths_of(values: Sequence[str] | Sequence[bytes]) -> Int64:
@@ -213,6 +247,15 @@ class _Columns:
 
     def __len__(self) -> int:
         return len(getattr(self, fields(self)[0].name))  # type: ignore[arg-type]
+
+    def columns(self) -> list[Any]:
+        """The columns themselves, in the order of the fields."""
+        return [getattr(self, column.name) for column in fields(self)]  # type: ignore[arg-type]
+
+    def to_tuples(self) -> Iterator[tuple[Any, ...]]:
+        """Row by row; for the few rows that somebody looks at closely."""
+        lists = (one.to_list() if isinstance(one, TextColumn) else one.tolist() for one in self.columns())
+        return zip(*lists, strict=True)
 
     def take(self, positions: Int64) -> Self:
         picked = {}

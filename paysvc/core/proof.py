@@ -33,6 +33,14 @@ def exact_sum(amounts: Int64) -> int:
     return (int((amounts >> 32).sum()) << 32) + int((amounts & 0xFFFFFFFF).sum())
 
 
+def exact_sums(amounts: Int64, codes: Int64, count: int) -> list[int]:
+    """Sums by code (0 to `count` − 1, one a row) as Python integers, exact as in `exact_sum`."""
+    upper, lower = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    np.add.at(upper, codes, amounts >> 32)
+    np.add.at(lower, codes, amounts & 0xFFFFFFFF)
+    return [(high << 32) + low for high, low in zip(upper.tolist(), lower.tolist(), strict=True)]
+
+
 def _equation(statement: Statement) -> Iterator[str]:
     opening, closing = statement.proof.opening_vnd, statement.proof.closing_vnd
     if opening is None or closing is None:

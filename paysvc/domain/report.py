@@ -25,7 +25,6 @@ from paysvc.domain.report_lines import (
     SENT,
     SETTLED,
     UNKNOWN,
-    ReportLine,
 )
 from paysvc.domain.report_records import (
     Discrepancy,
@@ -39,12 +38,22 @@ from paysvc.domain.report_records import (
 FORMAT = "paysvc-report/1"
 
 
+class Lines(Protocol):
+    """The lines of a report (`core.report_lines.LineColumns`), as far as a check asks for them."""
+
+    def __len__(self) -> int: ...
+
+    def total_vnd(self) -> int: ...
+
+    def to_csv(self) -> bytes: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ReportDraft:
     """A report that nobody has checked. `about` is JSON: number, cycle, approval, names …"""
 
     about: Mapping[str, object]
-    lines: Sequence[ReportLine]
+    lines: Lines
     summary: Summary
     sent_files: Sequence[SentFile]
     received_files: Sequence[ReceivedFile]
@@ -69,7 +78,7 @@ class CheckedReport:
     """
 
     body: bytes
-    lines: Sequence[ReportLine]
+    lines: Lines
     discrepancies: Sequence[Discrepancy]
     proof: object = field(repr=False)
 
@@ -181,9 +190,7 @@ def _conservation(roads: _Check, draft: ReportDraft) -> None:
             roads.equal(f"{name} ({unit})", getattr(figure[whole_of], unit), parts_sum)
     # The lines themselves, without the cube between.
     roads.equal("entitled (lines)", figure["entitled"].count, len(draft.lines))
-    roads.equal(
-        "entitled (đồng of the lines)", figure["entitled"].amount_vnd, sum(one.amount_vnd for one in draft.lines)
-    )
+    roads.equal("entitled (đồng of the lines)", figure["entitled"].amount_vnd, draft.lines.total_vnd())
 
 
 def _breakdowns(roads: _Check, draft: ReportDraft) -> None:

@@ -1,11 +1,11 @@
-"""From lines to figures: one pass into a cube, and every total of a report out of the cube.
+"""From lines to figures: a cube (`core.report_lines` fills it), and every total of a report out of the cube.
 
 Counts are entitlements: one person in one programme (`lượt người`). Amounts are whole đồng.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,7 +23,6 @@ from paysvc.domain.report_lines import (
     SENT,
     SETTLED,
     UNKNOWN,
-    ReportLine,
 )
 
 CASH = "cash"
@@ -92,41 +91,6 @@ class Summary(NamedTuple):
 def whole(amount: int) -> int | str:
     """An amount as canonical JSON can carry it: text beyond 2^53 (RFC 8785)."""
     return amount if abs(amount) < 2**53 else str(amount)
-
-
-def summarise(lines: Iterable[ReportLine]) -> Summary:
-    """One pass over the lines, in any order."""
-    cells: dict[tuple[str, ...], list[int]] = {}
-    booked: dict[str, list[int]] = {}
-    kinds: dict[str, int] = {}
-    number = 0
-    for line in lines:
-        number += 1
-        (_, _, programme, unit, channel, bank, amount, sending, _, debits, credits_, outcome, reason, _, kind) = line
-        key = (programme, unit, channel, bank, outcome, reason, sending)
-        cell = cells.get(key)
-        if cell is None:
-            cells[key] = [1, amount]
-        else:
-            cell[0] += 1
-            cell[1] += amount
-        settled = amount if outcome == SETTLED else 0
-        if debits or credits_ or settled:
-            sums = booked.setdefault(bank, [0, 0, 0, 0])
-            sums[0] += settled
-            sums[1] += debits
-            sums[2] += credits_
-            if kind:
-                sums[3] += debits - credits_ - settled
-        if kind:
-            for one in kind.split(";"):
-                kinds[one] = kinds.get(one, 0) + 1
-    return Summary(
-        {Cell(*key): Figure(*cells[key]) for key in sorted(cells)},
-        {bank: Booking(*booked[bank]) for bank in sorted(booked)},
-        dict(sorted(kinds.items())),
-        number,
-    )
 
 
 def add_up(cells: Mapping[Cell, Figure], belongs: Callable[[Cell], bool]) -> Figure:

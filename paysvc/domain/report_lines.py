@@ -9,8 +9,8 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple, TextIO
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from paysvc.domain.identifiers import END_TO_END_ID_LENGTH
 
@@ -171,21 +171,3 @@ def csv_bytes(header: Iterable[str], rows: Iterable[Iterable[object]]) -> bytes:
     writer.writerow(header)
     writer.writerows(rows)
     return written.getvalue().encode()
-
-
-def lines_csv(lines: Iterable[ReportLine]) -> bytes:
-    return csv_bytes(ReportLine._fields, lines)
-
-
-def read_lines(opened: TextIO) -> Iterator[ReportLine]:
-    """The lines of a `lines.csv`, streamed. Raises ValueError for what is not one."""
-    rows = csv.reader(opened, strict=True)
-    if tuple(next(rows, ())) != ReportLine._fields:
-        raise ValueError("lines.csv does not start with its header")
-    try:
-        for number, end_to_end_id, programme, unit, channel, bank, amount, *rest in rows:
-            sending, message_id, debits, credits_, *said = rest
-            start = (int(number), end_to_end_id, programme, unit, channel, bank, int(amount), sending, message_id)
-            yield ReportLine._make((*start, int(debits), int(credits_), *said))
-    except (csv.Error, TypeError) as failure:
-        raise ValueError("lines.csv is not well-formed") from failure

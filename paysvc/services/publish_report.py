@@ -12,12 +12,11 @@ from sqlalchemy import Connection
 
 from paysvc.bank_registry import BankRegistry
 from paysvc.clock import Clock
+from paysvc.core.report_lines import summarise
 from paysvc.domain.errors import DoesNotReconcile, InvalidInput
 from paysvc.domain.officers import Officer, require
 from paysvc.domain.progress import Progress, silent
 from paysvc.domain.report import CheckedReport, FileEntry, ReportDraft, check, sign
-from paysvc.domain.report_figures import summarise
-from paysvc.domain.report_lines import lines_csv
 from paysvc.domain.report_paper import write_paper
 from paysvc.domain.report_records import discrepancies_csv
 from paysvc.report_pdf import render_pdf
@@ -140,13 +139,13 @@ def _read(connection: Connection, banks: BankRegistry, wanted: _Parameters) -> _
     row = existing or _next(cycle, as_of, before)
     sent_files = report_files.read_sent_files(connection, cycle.id, as_of)
     lines, instructed = report_lines.read_lines(connection, cycle.id, cycle.approved_at, as_of, sent_files)
-    in_play = sorted({line.bank for line in lines if line.bank})
+    in_play = lines.banks()
     received = report_files.read_received_files(connection, cycle.id, as_of, in_play)
     funds = {one["fund"] for one in reports.read_programmes(connection, cycle.programmes)}
     parts: dict[str, object] = {
         "about": {
             **_about(wanted, cycle, row, before),
-            **reports.read_names(connection, cycle, {line.unit for line in lines}),
+            **reports.read_names(connection, cycle, lines.unit.categories()[0]),
             "banks": [_bank(banks, code) for code in in_play],
             "audit_chain": reports.read_audit_head(connection, as_of),
         },
@@ -206,7 +205,7 @@ def _bank(banks: BankRegistry, code: str) -> dict[str, str]:
 
 def _own_files(made: ReportFolder, checked: CheckedReport, signer: Signer, as_of: datetime) -> Iterator[FileEntry]:
     lists = [
-        made.write("lines.csv", lines_csv(checked.lines)),
+        made.write("lines.csv", checked.lines.to_csv()),
         made.write("discrepancies.csv", discrepancies_csv(checked.discrepancies)),
     ]
     yield from lists

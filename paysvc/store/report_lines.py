@@ -1,4 +1,4 @@
-"""The first road of a report: its lines from the store's rows, as they stood at a moment.
+"""What the first road of a report starts from: the store's rows, as they stood at a moment.
 
 Only what carries a time decides (accepted statements, decided files, finished tries), never
 a column that shows today's state, so that a moment in the past gives the same lines later.
@@ -10,23 +10,22 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, or_, select
+import numpy as np
+from sqlalchemy import Connection, Select, or_, select
 
-from paysvc.domain.bank_returns import REFUSALS
-from paysvc.domain.money import VND
-from paysvc.domain.report_lines import (
-    NOT_SENT,
-    NOTHING_BOOKED,
-    OUTSTANDING,
-    SENT,
-    Booked,
-    ReportLine,
-    Said,
-    discrepancies_of,
-    judge,
-    shown_bank_reference,
-    shown_reason,
+from paysvc.core.columns import TextColumn
+from paysvc.core.first_road import (
+    BookedColumns,
+    DueColumns,
+    Facts,
+    InstructedColumns,
+    InstructionColumns,
+    instructed_of,
+    lines_of,
 )
+from paysvc.core.report_lines import LineColumns
+from paysvc.domain.bank_returns import REFUSALS
+from paysvc.domain.report_lines import SENT, Said
 from paysvc.domain.report_records import SentFile
 from paysvc.store.tables import (
     bank_statement,
@@ -37,119 +36,23 @@ from paysvc.store.tables import (
     statement_line,
 )
 
-_INSTRUCTION_COLUMNS = ("id", "end_to_end_id", "amount_vnd", "channel", "bank_code", "batch_id")
-
-
-#: One booked entry: instruction, đồng, currency, is it a debit, reason, the bank's reference.
-_Entry = tuple[int, int, str, bool, str, str]
-
 
 def read_lines(
     connection: Connection, cycle_id: int, approved_at: datetime, as_of: datetime, sent_files: Mapping[int, SentFile]
-) -> tuple[list[ReportLine], list[tuple[int, int]]]:
+) -> tuple[LineColumns, InstructedColumns]:
     """One line per entitlement of the cycle in the order of their ids, judged as of the moment.
 
     `sent_files` maps a batch to its file, when it had one. Nothing was booked for the cycle
-    before `approved_at`. The second list holds for each line (what is instructed in đồng, its
-    batch), 0 where there is none.
+    before `approved_at`.
     """
-    instructions = _instructions(connection, cycle_id)
-    booked = _booked(connection, {one[0]: one[2] for one in instructions.values()}, approved_at, as_of)
-    said = _said(connection, cycle_id, as_of, sent_files)
-    columns = entitlement.c
-    rows = _rows(
-        connection,
-        select(columns.id, columns.programme_code, columns.unit_code, columns.amount_vnd, columns.disposition)
-        .add_columns(columns.reason)
-        .where(columns.cycle_id == cycle_id)
-        .order_by(columns.id),
+    facts = Facts(
+        due=_due(connection, cycle_id),
+        instructions=_instructions(connection, cycle_id),
+        entries=_entries(connection, approved_at, as_of),
+        said=_said(connection, cycle_id, as_of, sent_files),
+        files=sent_files,
     )
-    lines: list[ReportLine] = []
-    instructed: list[tuple[int, int]] = []
-    for number, (entitlement_id, programme, unit, amount, disposition, reason) in enumerate(rows, 1):
-        found = instructions.get(entitlement_id) if disposition == "planned" else None
-        if found is None:
-            lines.append(_without_instruction(number, programme, unit, amount, disposition, reason))
-            instructed.append((0, 0))
-        else:
-            file = sent_files.get(found[5])
-            due = (number, found[1], programme, unit, found[3], found[4], amount)
-            lines.append(_judged(due, file, booked.get(found[0], NOTHING_BOOKED), said.get(found[0])))
-            instructed.append((found[2], found[5] if file else 0))
-    return lines, instructed
-
-
-def _without_instruction(
-    number: int, programme: str, unit: str, amount: int, disposition: str, reason: str
-) -> ReportLine:
-    """Held or excluded; or planned and yet not instructed, which the check names."""
-    is_planned = disposition == "planned"
-    outcome, state = (OUTSTANDING, NOT_SENT) if is_planned else (disposition, "")
-    return ReportLine(
-        number, "", programme, unit, "", "", amount, state, "", 0, 0, outcome, shown_reason(reason), "", ""
-    )
-
-
-def _judged(due: tuple[Any, ...], file: SentFile | None, booked: Booked, said: Said | None) -> ReportLine:
-    """`due` are the first seven fields of the line."""
-    sending, message_id = (file.sending, file.message_id) if file else (NOT_SENT, "")
-    outcome, state, reason = judge(sending, booked, said)
-    reference = booked.bank_reference or (said.bank_reference if said else "")
-    shown = (shown_reason(reason) if reason else "", shown_bank_reference(reference))
-    disagrees = "" if booked is NOTHING_BOOKED else discrepancies_of(booked)
-    sums = (booked.debits_vnd, booked.credits_vnd)
-    return ReportLine._make((*due, state, message_id, *sums, outcome, *shown, disagrees))
-
-
-def _booked(
-    connection: Connection, own: Mapping[int, int], approved_at: datetime, as_of: datetime
-) -> dict[int, Booked]:
-    """What believed statements had booked by the moment under each of `own` (instruction -> đồng)."""
-    line, columns = statement_line.c, bank_statement.c
-    entries: Sequence[_Entry] = _rows(
-        connection,
-        select(line.instruction_id, line.amount_vnd, line.currency, line.is_debit, line.reason_code)
-        .add_columns(line.bank_reference)
-        .join_from(statement_line, bank_statement, columns.id == line.statement_id)
-        .where(
-            line.status == "BOOK",
-            line.instruction_id.is_not(None),
-            columns.accepted_at >= approved_at,
-            columns.accepted_at <= as_of,
-        ),
-    )
-    first: dict[int, _Entry] = {}
-    several: dict[int, list[_Entry]] = {}
-    for entry in entries:
-        before = first.setdefault(entry[0], entry)
-        if before is not entry:
-            several.setdefault(entry[0], [before]).append(entry)
-    return {
-        instruction_id: _add_up(several.get(instruction_id) or [entry], own[instruction_id])
-        for instruction_id, entry in first.items()
-        if instruction_id in own
-    }
-
-
-def _add_up(entries: Sequence[_Entry], instructed_vnd: int) -> Booked:
-    """The entries under one reference; the order in which they were booked does not matter."""
-    if len(entries) == 1 and entries[0][2] == VND:
-        _, amount, _, is_debit, reason, reference = entries[0]
-        sums = (1, amount, 0, 0) if is_debit else (0, 0, 1, amount)
-        return Booked(*sums, amount != instructed_vnd, False, reason, reference)
-    debits = [entry for entry in entries if entry[3]]
-    credits_ = [entry for entry in entries if not entry[3]]
-    references = sorted(entry[5] for entry in debits if entry[5]) or sorted(entry[5] for entry in credits_ if entry[5])
-    return Booked(
-        len(debits),
-        sum(entry[1] for entry in debits if entry[2] == VND),
-        len(credits_),
-        sum(entry[1] for entry in credits_ if entry[2] == VND),
-        any(entry[2] == VND and entry[1] != instructed_vnd for entry in entries),
-        any(entry[2] != VND for entry in entries),
-        min((entry[4] for entry in entries if entry[4]), default=""),
-        references[0] if references else "",
-    )
+    return lines_of(facts), instructed_of(facts)
 
 
 def _said(
@@ -181,18 +84,76 @@ def _said(
     return found
 
 
-def _instructions(connection: Connection, cycle_id: int) -> dict[int, tuple[Any, ...]]:
-    """Entitlement id -> (id, EndToEndId, đồng, channel, bank, batch) of its instruction; a
-    cancelled one (it never left) gives way to a live one."""
-    columns = instruction.c
-    rows = _rows(
+def _due(connection: Connection, cycle_id: int) -> DueColumns:
+    columns = entitlement.c
+    found = _read(
         connection,
-        select(columns.entitlement_id, columns.id, columns.end_to_end_id, columns.amount_vnd, columns.channel)
-        .add_columns(columns.bank_code, columns.batch_id)
+        select(columns.id, columns.programme_code, columns.unit_code, columns.amount_vnd, columns.disposition)
+        .add_columns(columns.reason)
         .where(columns.cycle_id == cycle_id)
-        .order_by(case((columns.state == "CANCELLED", 0), else_=1), columns.generation),
+        .order_by(columns.id),
     )
-    return {row[0]: row[1:] for row in rows}
+    return DueColumns(
+        id=np.array(found[0], np.int64),
+        programme=TextColumn.of(found[1]),
+        unit=TextColumn.of(found[2]),
+        amount_vnd=np.array(found[3], np.int64),
+        disposition=TextColumn.of(found[4]),
+        reason=TextColumn.of(found[5]),
+    )
+
+
+def _instructions(connection: Connection, cycle_id: int) -> InstructionColumns:
+    """Cancelled ones (they never left) first, then the others, each by generation: a later one
+    takes the place of an earlier one."""
+    columns = instruction.c
+    found = _read(
+        connection,
+        select(columns.id, columns.entitlement_id, columns.end_to_end_id, columns.amount_vnd, columns.channel)
+        .add_columns(columns.bank_code, columns.batch_id, columns.generation, columns.state != "CANCELLED")
+        .where(columns.cycle_id == cycle_id),
+    )
+    every = InstructionColumns(
+        id=np.array(found[0], np.int64),
+        entitlement_id=np.array(found[1], np.int64),
+        end_to_end_id=TextColumn.of(found[2]),
+        amount_vnd=np.array(found[3], np.int64),
+        channel=TextColumn.of(found[4]),
+        bank=TextColumn.of(found[5]),
+        batch_id=np.array([one or 0 for one in found[6]], np.int64),
+    )
+    return every.take(np.lexsort((np.array(found[7], np.int64), np.array(found[8], np.bool_))))
+
+
+def _entries(connection: Connection, approved_at: datetime, as_of: datetime) -> BookedColumns:
+    """What believed statements had booked by the moment under any instruction."""
+    line, columns = statement_line.c, bank_statement.c
+    found = _read(
+        connection,
+        select(line.instruction_id, line.amount_vnd, line.currency, line.is_debit, line.reason_code)
+        .add_columns(line.bank_reference)
+        .join_from(statement_line, bank_statement, columns.id == line.statement_id)
+        .where(
+            line.status == "BOOK",
+            line.instruction_id.is_not(None),
+            columns.accepted_at >= approved_at,
+            columns.accepted_at <= as_of,
+        ),
+    )
+    return BookedColumns(
+        instruction_id=np.array(found[0], np.int64),
+        amount_vnd=np.array(found[1], np.int64),
+        currency=TextColumn.of(found[2]),
+        is_debit=np.array(found[3], np.bool_),
+        reason=TextColumn.of(found[4]),
+        bank_reference=TextColumn.of(found[5]),
+    )
+
+
+def _read(connection: Connection, statement: Select[Any]) -> list[Sequence[Any]]:
+    """One sequence a column."""
+    rows = _rows(connection, statement)
+    return list(zip(*rows, strict=True)) or [()] * len(statement.selected_columns)
 
 
 def _rows(connection: Connection, statement: Select[Any]) -> Sequence[tuple[Any, ...]]:

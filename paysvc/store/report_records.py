@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
+import numpy as np
 from sqlalchemy import BigInteger, ColumnElement, Connection, and_, case, cast, exists, func, or_, select
 
+from paysvc.core.report_lines import LineColumns
 from paysvc.domain.money import VND
-from paysvc.domain.report_lines import UNKNOWN_REFERENCE, ReportLine, shown_reference
+from paysvc.domain.report_lines import SEPARATOR, UNKNOWN_REFERENCE, shown_reference
 from paysvc.domain.report_records import Discrepancy, FundFigures, StatementFigures
 from paysvc.store.report_files import StoredReceived
 from paysvc.store.tables import (
@@ -88,7 +90,7 @@ def read_discrepancies(
     cycle_id: int,
     as_of: datetime,
     files: Sequence[StoredReceived],
-    lines: Sequence[ReportLine],
+    lines: LineColumns,
 ) -> list[Discrepancy]:
     """Every discrepancy: those of the lines, unknown references of believed statements, and what
     the store noted beside; each once, open unless the store says that somebody resolved it."""
@@ -112,8 +114,8 @@ def read_discrepancies(
         before = found.get(key)
         state = "open" if is_open or (before is not None and before.state == "open") else "resolved"
         found[key] = Discrepancy(*key, row.amount_vnd, before.file_sha256 if before else row.sha256.hex(), state)
-    for line in lines:
-        for kind in line.discrepancy.split(";") if line.discrepancy else ():
+    for line in lines.take(np.flatnonzero(lines.discrepancy.lengths)).to_rows():
+        for kind in line.discrepancy.split(SEPARATOR):
             key = (kind, line.bank, line.end_to_end_id)
             net = line.booked_debits_vnd - line.booked_credits_vnd
             found.setdefault(key, Discrepancy(*key, net, "", "open"))

@@ -9,9 +9,11 @@ import numpy as np
 
 from paysvc.bank_registry import BankRegistry
 from paysvc.core.columns import Bool, Int64, SentColumns, TextColumn, concatenate
+from paysvc.core.first_road import InstructedColumns
 from paysvc.core.join import find_positions
 from paysvc.core.messages import BankReturns
 from paysvc.core.proof import exact_sum
+from paysvc.core.report_lines import LineColumns
 from paysvc.core.scan_pain001 import ORDERS, read_pain001
 from paysvc.core.scan_xml import message_name
 from paysvc.core.second_road import Verdicts, judge_bank, statement_figures
@@ -19,7 +21,7 @@ from paysvc.core.verdicts import OUTCOMES, totals_by_outcome
 from paysvc.domain.errors import DoesNotReconcile, FileRefused
 from paysvc.domain.money import VND
 from paysvc.domain.report_figures import Figure
-from paysvc.domain.report_lines import REFUSED, SENDING_UNKNOWN, ReportLine
+from paysvc.domain.report_lines import REFUSED, SENDING_UNKNOWN
 from paysvc.domain.report_records import BankFigures, SecondRoad, SentFile
 from paysvc.store.report_files import StoredReceived
 from paysvc.store.vault import Vault
@@ -27,10 +29,10 @@ from paysvc.store.vault import Vault
 
 @dataclass(frozen=True, slots=True)
 class FilesOfCycle:
-    """What was sent and what came back. `instructed` holds for each line (đồng, batch)."""
+    """What was sent and what came back; `instructed` has a row for each line."""
 
-    lines: list[ReportLine]
-    instructed: list[tuple[int, int]]
+    lines: LineColumns
+    instructed: InstructedColumns
     sent: dict[int, SentFile]
     received: list[StoredReceived]
 
@@ -65,7 +67,7 @@ def walk(vault: Vault, banks: BankRegistry, files: FilesOfCycle) -> SecondRoad:
     found: dict[str, BankFigures] = {}
     statements: dict[tuple[str, str, str], tuple[int, int, int, int]] = {}
     differing: set[int] = set()
-    for bank in sorted({line.bank for line in files.lines if line.bank}):
+    for bank in files.lines.banks():
         side = _sent_side(vault, files, bank, read_back)
         returns = list(_returns(vault, banks, files, bank))
         verdicts = _judge(bank, side, returns)
@@ -93,35 +95,30 @@ def _returns(vault: Vault, banks: BankRegistry, files: FilesOfCycle, bank: str) 
 
 
 def _sent_side(vault: Vault, files: FilesOfCycle, bank: str, read_back: dict[str, Figure]) -> _Side:
+    """Files that can be read back first, then what was instructed for the others, in the order of batches."""
     pieces: list[tuple[SentColumns, str]] = []
-    from_bytes: set[int] = set()
+    own = np.flatnonzero(files.lines.bank.is_equal(bank))
+    batches = files.instructed.batch_id[own]
+    without_bytes = sorted(set(np.unique(batches).tolist()))
     for batch_id, file in files.sent.items():
         if file.bank == bank and (payments := _read_back(vault, file)) is not None:
             read_back[file.sha256] = Figure(len(payments), exact_sum(payments.amount_vnd))
             pieces.append((payments, file.sending))
-            from_bytes.add(batch_id)
-    by_batch: dict[int, list[int]] = {}
-    own = [position for position, line in enumerate(files.lines) if line.bank == bank]
-    for position in own:
-        batch_id = files.instructed[position][1]
-        if batch_id not in from_bytes:
-            by_batch.setdefault(batch_id if batch_id in files.sent else 0, []).append(position)
-    for batch_id, positions in sorted(by_batch.items()):
+            if batch_id in without_bytes:
+                without_bytes.remove(batch_id)
+    for batch_id in without_bytes:
         made = files.sent.get(batch_id)
-        pieces.append((_from_lines(files, positions, made), made.sending if made else ""))
+        pieces.append((_from_lines(files, own[batches == batch_id], made), made.sending if made else ""))
     sent = concatenate([columns for columns, _ in pieces])
-    states = [state for columns, state in pieces for _ in range(len(columns))]
-    ids = TextColumn.of([files.lines[position].end_to_end_id for position in own])
-    at = find_positions(ids, sent.end_to_end_id)
-    lines = np.where(at >= 0, np.array(own, np.int64)[at], -1)
-    without_file = sum(len(positions) for batch_id, positions in by_batch.items() if batch_id == 0)
-    unsent_vnd = sum(files.instructed[position][0] for position in by_batch.get(0, ()))
+    counts = [len(columns) for columns, _ in pieces]
+    at = find_positions(files.lines.end_to_end_id.take(own), sent.end_to_end_id)
+    unsent = files.instructed.amount_vnd[own[batches == 0]]
     return _Side(
         sent,
-        lines,
-        np.array([state == REFUSED for state in states], np.bool_),
-        np.array([state == SENDING_UNKNOWN for state in states], np.bool_),
-        Figure(len(sent) - without_file, exact_sum(sent.amount_vnd) - unsent_vnd),
+        np.where(at >= 0, own[at], -1),
+        np.repeat([state == REFUSED for _, state in pieces], counts),
+        np.repeat([state == SENDING_UNKNOWN for _, state in pieces], counts),
+        Figure(len(sent) - len(unsent), exact_sum(sent.amount_vnd) - exact_sum(unsent)),
     )
 
 
@@ -136,11 +133,11 @@ def _read_back(vault: Vault, file: SentFile) -> SentColumns | None:
     return read_pain001(content).payments
 
 
-def _from_lines(files: FilesOfCycle, positions: list[int], file: SentFile | None) -> SentColumns:
+def _from_lines(files: FilesOfCycle, positions: Int64, file: SentFile | None) -> SentColumns:
     message_id = file.message_id if file else ""
     return SentColumns(
-        end_to_end_id=TextColumn.of([files.lines[position].end_to_end_id for position in positions]),
-        amount_vnd=np.array([files.instructed[position][0] for position in positions], np.int64),
+        end_to_end_id=files.lines.end_to_end_id.take(positions),
+        amount_vnd=files.instructed.amount_vnd[positions],
         currency=TextColumn.repeat(VND, len(positions)),
         message_id=TextColumn.repeat(message_id, len(positions)),
         payment_information_id=TextColumn.repeat(f"{message_id}-1" if message_id else "", len(positions)),
@@ -158,17 +155,16 @@ def _figures(bank: str, side: _Side, verdicts: Verdicts) -> BankFigures:
     )
 
 
-def _differing(files: FilesOfCycle, bank: str, side: _Side, verdicts: Verdicts) -> Iterator[int]:
+def _differing(files: FilesOfCycle, bank: str, side: _Side, verdicts: Verdicts) -> set[int]:
     """Numbers of the bank's lines that the files judge otherwise, ask otherwise, or do not hold;
     0 for a payment in a file that is on no list."""
-    names = [outcome.value for outcome in OUTCOMES]
-    rows = zip(side.lines.tolist(), verdicts.outcomes.tolist(), side.sent.amount_vnd.tolist(), strict=True)
-    seen = set()
-    for position, outcome, amount in rows:
-        line = files.lines[position] if position >= 0 else None
-        if line is None or line.outcome != names[outcome] or line.amount_vnd != amount:
-            yield line.line if line else 0
-        seen.add(position)
-    for position, line in enumerate(files.lines):
-        if line.bank == bank and position not in seen:
-            yield line.line
+    lines = files.lines
+    is_listed = side.lines >= 0
+    at = side.lines[is_listed]
+    names = TextColumn.of([outcome.value for outcome in OUTCOMES])
+    outcomes = names.take(verdicts.outcomes[is_listed].astype(np.int64))
+    agrees = outcomes.is_same(lines.outcome.take(at)) & (lines.amount_vnd[at] == side.sent.amount_vnd[is_listed])
+    is_missing = lines.bank.is_equal(bank)
+    is_missing[at] = False
+    differing = {*lines.line[at[~agrees]].tolist(), *lines.line[is_missing].tolist()}
+    return differing if is_listed.all() else differing | {0}

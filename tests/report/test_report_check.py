@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from paysvc.core.report_lines import LineColumns, summarise
 from paysvc.domain.errors import DoesNotReconcile
 from paysvc.domain.report import CheckedReport, FileEntry, ReportDraft, check, sign
-from paysvc.domain.report_figures import Figure, summarise
+from paysvc.domain.report_figures import Figure, Summary
 from paysvc.domain.report_lines import Booked, ReportLine, Said, discrepancies_of, judge
 from paysvc.domain.report_records import BankFigures, FundFigures, SecondRoad, SentFile, StatementFigures
 
@@ -25,8 +26,18 @@ ROAD = SecondRoad(
     (),
 )
 FUND = FundFigures("NSNN", "", 0, 900, 500, 0, 0, 400)
+
+
+def lines(*rows: ReportLine) -> LineColumns:
+    return LineColumns.of(rows)
+
+
+def summary(*rows: ReportLine) -> Summary:
+    return summarise(LineColumns.of(rows))
+
+
 DRAFT = ReportDraft(
-    {"number": "BC-1"}, (PAID, HELD), summarise((PAID, HELD)), (FILE,), (), (STATEMENT,), (FUND,), (), ROAD
+    {"number": "BC-1"}, lines(PAID, HELD), summary(PAID, HELD), (FILE,), (), (STATEMENT,), (FUND,), (), ROAD
 )
 
 
@@ -51,9 +62,9 @@ def test_nothing_unchecked_can_be_signed() -> None:
         with pytest.raises(TypeError):
             sign(unchecked, [], pen)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
-        CheckedReport(b"{}", (), (), object())
+        CheckedReport(b"{}", lines(), (), object())
     with pytest.raises(TypeError):
-        CheckedReport(b"{}", (), (), None)
+        CheckedReport(b"{}", lines(), (), None)
     assert pen.signed == 0
 
 
@@ -64,10 +75,10 @@ def _other_bank(**changed: object) -> SecondRoad:
 @pytest.mark.parametrize(
     ("draft", "figure"),
     [
-        (replace(DRAFT, lines=(PAID,)), "entitled (lines)"),
-        (replace(DRAFT, lines=(PAID, HELD._replace(amount_vnd=299))), "entitled (đồng of the lines)"),
-        (replace(DRAFT, summary=summarise((PAID._replace(outcome="lost"), HELD))), "entitled (count)"),
-        (replace(DRAFT, summary=summarise((PAID._replace(sending=""), HELD))), "approved by sending (count)"),
+        (replace(DRAFT, lines=lines(PAID)), "entitled (lines)"),
+        (replace(DRAFT, lines=lines(PAID, HELD._replace(amount_vnd=299))), "entitled (đồng of the lines)"),
+        (replace(DRAFT, summary=summary(PAID._replace(outcome="lost"), HELD)), "entitled (count)"),
+        (replace(DRAFT, summary=summary(PAID._replace(sending=""), HELD)), "approved by sending (count)"),
         (replace(DRAFT, statements=()), "AGRI, booked on lines and on statements"),
         (replace(DRAFT, statements=(STATEMENT._replace(closing_vnd=501),)), "statement S1 of AGRI, closing balance"),
         (replace(DRAFT, statements=(STATEMENT._replace(cycle_debits_vnd=499),)), "statement S1 of AGRI, debits"),
@@ -92,7 +103,7 @@ def test_the_figure_that_two_roads_reach_differently_is_named(draft: ReportDraft
 def test_a_difference_without_a_discrepancy_is_not_explained() -> None:
     wrong = PAID._replace(booked_debits_vnd=499)
     statement = STATEMENT._replace(cycle_debits_vnd=499, unmatched_debits_vnd=1)
-    draft = replace(DRAFT, lines=(wrong, HELD), summary=summarise((wrong, HELD)), statements=(statement,))
+    draft = replace(DRAFT, lines=lines(wrong, HELD), summary=summary(wrong, HELD), statements=(statement,))
     with pytest.raises(DoesNotReconcile) as caught:
         check(draft)
     assert caught.value.place == "AGRI, statement less results, without what is listed as discrepancy"
