@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bank_adapters.door_rules import DUPLICATE, one_line, refusal_of
@@ -16,7 +16,7 @@ class Answer:
     """Status, body and the SHA-256 of the Content-Digest header (None without one)."""
 
     status: int
-    content: bytes
+    content: bytes = field(repr=False)  # see FetchedFile
     digest: bytes | None
 
     def fields(self) -> dict[str, Any]:

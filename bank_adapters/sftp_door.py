@@ -37,9 +37,13 @@ from paysvc.bank_interface import (
 )
 from paysvc.domain.errors import FileRefused
 
-#: What every server takes in one request, and how much is under way at once. The library's own
-#: parallel transfer leaves tasks behind that nobody listens to when a line breaks.
-_PIECE, _WINDOW = 1 << 15, 1 << 20
+#: What every server takes in one request, what we ask of one that says it takes more, and how much
+#: is under way at once. The library's own parallel transfer leaves tasks behind that nobody
+#: listens to when a line breaks.
+_PIECE, _LARGEST_PIECE, _WINDOW = 1 << 15, 1 << 17, 1 << 20
+#: Put before the library's list ("^"), not in its place: a machine of today computes AES in
+#: hardware, at half the time of ChaCha20, and a bank that has only the latter still gets it.
+_CIPHERS = "^aes256-gcm@openssh.com,aes128-gcm@openssh.com"
 #: Small files are fetched together up to this many bytes.
 _GROUP = 64 << 20
 _ABSENT = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
@@ -113,6 +117,7 @@ class SftpDoor:
                 password=self._password,
                 client_keys=[self._private_key] if self._private_key else None,
                 known_hosts=([self._host_key], [], []),
+                encryption_algs=_CIPHERS,
                 config=None,
                 agent_path=None,
             )
@@ -157,10 +162,10 @@ class SftpDoor:
         except _FAILURES as failure:
             raise BankUnreachable(f"The bank's inbox cannot be written ({said(failure)}).") from failure
         try:
-            view = memoryview(file.content)
+            view, step = memoryview(file.content), _piece_size(client.limits.max_write_len)
             for start in range(0, len(view), _WINDOW):
-                window = range(start, min(start + _WINDOW, len(view)), _PIECE)
-                pieces = [handle.write(bytes(view[at : at + _PIECE]), at) for at in window]
+                end = min(start + _WINDOW, len(view))
+                pieces = [handle.write(bytes(view[at : min(at + step, end)]), at) for at in range(start, end, step)]
                 await self._limited(asyncio.gather(*pieces))
             # fsync is an extension of OpenSSH; where a server lacks it, its own habits decide.
             with suppress(asyncssh.SFTPOpUnsupported):
@@ -236,10 +241,11 @@ class SftpDoor:
 
     async def _download(self, client: asyncssh.SFTPClient, name: str, size: int) -> bytes:
         path, parts = self._path("outbox", name), list[bytes]()
+        step = _piece_size(client.limits.max_read_len)
         async with await self._limited(client.open(path, "rb", block_size=0)) as handle:
             for start in range(0, size, _WINDOW):
-                window = range(start, min(start + _WINDOW, size), _PIECE)
-                pieces = [_piece(handle, at, min(_PIECE, size - at)) for at in window]
+                end = min(start + _WINDOW, size)
+                pieces = [_piece(handle, at, min(step, end - at)) for at in range(start, end, step)]
                 parts += await self._limited(asyncio.gather(*pieces))
             beyond = await self._limited(handle.read(1, size))
         if beyond:
@@ -268,6 +274,12 @@ def _groups(files: Sequence[tuple[str, int]]) -> Iterator[list[tuple[str, int]]]
         group.append((name, size))
     if group:
         yield group
+
+
+def _piece_size(limit: int) -> int:
+    """What to ask for at once of a server that names this limit (the library's is far below
+    `_PIECE` for a server that names none)."""
+    return max(_PIECE, min(limit, _LARGEST_PIECE))
 
 
 async def _piece(handle: asyncssh.SFTPClientFile, start: int, size: int) -> bytes:

@@ -56,7 +56,7 @@ class BankFile:
     """The exact bytes that leave for a bank, under the name by which the bank will know them."""
 
     name: str
-    content: bytes
+    content: bytes = field(repr=False)  # it names people and accounts
     message_id: str
     totals: ControlTotals
 
@@ -83,7 +83,8 @@ class FetchedFile:
     """One file that a bank put out for us. `name` is the bank's, kept but never trusted."""
 
     name: str
-    content: bytes
+    # It names people, and `asyncio.run` words the result of what it ran, whatever its size.
+    content: bytes = field(repr=False)
 
 
 class BankUnreachable(Exception):

@@ -15,6 +15,7 @@ import pytest
 
 from bank_adapters.contract_https_bank import loopback_https_bank, make_certificates
 from bank_adapters.contract_sftp_bank import loopback_sftp_bank
+from bank_adapters.https_answers import Answer
 from bank_adapters.https_door import HttpsDoor
 from bank_adapters.sftp_door import SftpDoor
 from paysvc.bank_interface import BankFile, BankRefused, BankUnreachable, FetchedFile, OutcomeUnknown, SendState
@@ -316,3 +317,9 @@ def test_the_digest_of_what_was_sent_is_what_the_bank_keeps() -> None:
         receipt = HttpsDoor(bank.options(bank.port)).send(FILE)
         assert receipt == f"R-{FILE.name}"
         assert hashlib.sha256(bank.files[FILE.name]).digest() == hashlib.sha256(FILE.content).digest()
+
+
+def test_what_goes_through_a_door_is_in_no_wording_of_it() -> None:
+    content = b"NGUYEN THI HOA"
+    carriers = (FetchedFile("a", content), BankFile("a", content, "M", ControlTotals(1, 1)), Answer(200, content, None))
+    assert [carrier for carrier in carriers if "NGUYEN" in repr(carrier)] == []
