@@ -7,6 +7,9 @@ its own `Amt` and `CdtDbtInd` (.02 has the amount under `AmtDtls` only).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from paysvc.core.columns import (
@@ -24,6 +27,7 @@ from paysvc.core.scan_claims import DIRECTIONS, StatementClaims
 from paysvc.core.scan_xml import (
     MAX_FIELD_LENGTH,
     NO_REFERENCE,
+    WORTH_SCANNING,
     Element,
     Shape,
     message_name,
@@ -34,6 +38,9 @@ from paysvc.core.scan_xml import (
 )
 from paysvc.domain.errors import FileRefused
 from paysvc.domain.money import MAX_PAYMENT_VND, MAX_TOTAL_VND
+
+if TYPE_CHECKING:
+    from paysvc.core.scan_camt_columns import ScannedStatement
 
 STATEMENTS = frozenset({"camt.053.001.02", "camt.053.001.04", "camt.053.001.08"})
 
@@ -55,7 +62,46 @@ def read_camt(content: bytes) -> tuple[str, tuple[Statement, ...]]:
     """
     name = message_name(content)
     refuse_unless(name, STATEMENTS, "an account statement")
+    scanned = read_scanned(content, name) if len(content) >= WORTH_SCANNING else None
+    return scanned or read_by_parser(content, name)
+
+
+def read_by_parser(content: bytes, name: str) -> tuple[str, tuple[Statement, ...]]:
+    """`read_camt` for any legal file and any fault: the reference that the scanner is held against."""
     return _CamtReader(name).read(content)
+
+
+def read_scanned(content: bytes, name: str) -> tuple[str, tuple[Statement, ...]] | None:
+    """`read_camt` for a file of plain entries; None where only `read_by_parser` can tell."""
+    from paysvc.core.scan_camt_columns import scan_entries
+
+    scanned = scan_entries(content, name)
+    if scanned is None:
+        return None
+    try:
+        return _read_frame(scanned.frame, name, scanned.statements)
+    except FileRefused:
+        # The parser finds it again, and its place in the whole file.
+        return None
+
+
+def _read_frame(
+    frame: bytes, name: str, scanned: Sequence[ScannedStatement]
+) -> tuple[str, tuple[Statement, ...]] | None:
+    """What stands around the entries, by the parser, with the entries put back in."""
+    message_id = ""
+    statements: list[Statement] = []
+    for element in records(frame, name, _SHAPE):
+        if element.tag == qualified(name, "GrpHdr"):
+            message_id = message_id or text_of(element.find(qualified(name, "MsgId")))
+        elif element.tag == qualified(name, "Stmt"):
+            if element.find(f"{qualified(name, 'NtryDtls')}/{qualified(name, 'TxDtls')}") is not None:
+                return None
+            one = scanned[len(statements)]
+            statements.append(StatementClaims(name, element, [], one.counted).statement(one.entries))
+    if not statements or len(statements) != len(scanned):
+        return None
+    return message_id, tuple(statements)
 
 
 class _Transaction:

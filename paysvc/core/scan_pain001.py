@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from paysvc.core.messages import ControlTotals
 from paysvc.core.scan_amount import amount_of, count_of, total_of
 from paysvc.core.scan_xml import (
     NO_REFERENCE,
+    WORTH_SCANNING,
     Element,
     Shape,
     message_name,
@@ -22,6 +24,9 @@ from paysvc.core.scan_xml import (
 )
 from paysvc.domain.errors import FileRefused
 from paysvc.domain.money import MAX_TOTAL_VND
+
+if TYPE_CHECKING:
+    from paysvc.core.scan_pain_columns import ScannedPayments
 
 ORDERS = frozenset({"pain.001.001.03", "pain.001.001.09"})
 
@@ -56,13 +61,36 @@ def read_pain001(content: bytes) -> SentFile:
     """
     name = message_name(content)
     refuse_unless(name, ORDERS, "a payment order")
+    scanned = read_scanned(content, name) if len(content) >= WORTH_SCANNING else None
+    return scanned or read_by_parser(content, name)
+
+
+def read_by_parser(content: bytes, name: str) -> SentFile:
+    """`read_pain001` for any legal file and any fault: the reference that the scanner is held against."""
     return _OrderReader(name).read(content)
 
 
-class _OrderReader:
-    """Reads one file; a payment block's header stands before its payments, its check after."""
+def read_scanned(content: bytes, name: str) -> SentFile | None:
+    """`read_pain001` for a file that the scanner understands; None for all others."""
+    from paysvc.core.scan_pain_columns import scan_payments
 
-    def __init__(self, name: str) -> None:
+    scanned = scan_payments(content)
+    if scanned is None:
+        return None
+    try:
+        return _OrderReader(name, scanned).read(scanned.frame)
+    except FileRefused:
+        # The parser finds it again, and its place in the whole file.
+        return None
+
+
+class _OrderReader:
+    """Reads one file; a payment block's header stands before its payments, its check after.
+
+    With `scanned` it reads the frame of a file whose payments are known already.
+    """
+
+    def __init__(self, name: str, scanned: ScannedPayments | None = None) -> None:
         def tag(local: str) -> str:
             return qualified(name, local)
 
@@ -78,6 +106,8 @@ class _OrderReader:
         self._instruction_ids: list[TextColumn] = []
         self._pieces: list[SentColumns] = []
         self._block_count = self._block_sum = self._count = self._sum = 0
+        self._scanned = scanned
+        self._blocks = iter(scanned.blocks) if scanned else iter(())
 
     def read(self, content: bytes) -> SentFile:
         take = {
@@ -135,7 +165,28 @@ class _OrderReader:
         if len(self._rows) >= _ROWS_A_PIECE:
             self._close_piece(element.getparent())
 
+    def _take_scanned_block(self, block: Element, scanned: ScannedPayments) -> None:
+        begin, end = next(self._blocks)
+        self._block_count = end - begin
+        self._block_sum = int(scanned.amount_vnd[begin:end].sum())
+        self._count += self._block_count
+        self._sum += self._block_sum
+        if begin == end:
+            return
+        self._instruction_ids.append(scanned.instruction_id.part(begin, end))
+        self._pieces.append(
+            SentColumns(
+                end_to_end_id=scanned.end_to_end_id.part(begin, end),
+                amount_vnd=scanned.amount_vnd[begin:end],
+                currency=scanned.currency.part(begin, end),
+                message_id=TextColumn.repeat(self._message_id, end - begin),
+                payment_information_id=TextColumn.repeat(self._text(block, "PmtInfId"), end - begin),
+            )
+        )
+
     def _take_block(self, element: Element) -> None:
+        if self._scanned is not None:
+            self._take_scanned_block(element, self._scanned)
         self._close_piece(element)
         self._require(self._declared_in(element), self._block_count, self._block_sum, "a payment block")
         self._block_count = self._block_sum = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from paysvc.core.columns import StatusColumns, TextColumn, concatenate, no_statuses
 from paysvc.core.messages import BankReturns, ControlTotals, GroupStatus
@@ -16,6 +17,7 @@ from paysvc.core.scan_amount import count_of, total_of
 from paysvc.core.scan_xml import (
     MAX_FIELD_LENGTH,
     NO_REFERENCE,
+    WORTH_SCANNING,
     Element,
     Shape,
     message_name,
@@ -26,6 +28,9 @@ from paysvc.core.scan_xml import (
     text_of,
 )
 from paysvc.domain.errors import FileRefused
+
+if TYPE_CHECKING:
+    from paysvc.core.scan_pain_columns import ScannedStatuses
 
 STATUS_REPORTS = frozenset({"pain.002.001.03", "pain.002.001.10"})
 
@@ -47,13 +52,36 @@ def read_pain002(content: bytes) -> BankReturns:
     """
     name = message_name(content)
     refuse_unless(name, STATUS_REPORTS, "a payment status report")
+    scanned = read_scanned(content, name) if len(content) >= WORTH_SCANNING else None
+    return scanned or read_by_parser(content, name)
+
+
+def read_by_parser(content: bytes, name: str) -> BankReturns:
+    """`read_pain002` for any legal file and any fault: the reference that the scanner is held against."""
     return _StatusReader(name).read(content)
 
 
-class _StatusReader:
-    """Reads one file; transactions wait until their payment block is complete."""
+def read_scanned(content: bytes, name: str) -> BankReturns | None:
+    """`read_pain002` for a file that the scanner understands; None for all others."""
+    from paysvc.core.scan_pain_columns import scan_statuses
 
-    def __init__(self, name: str) -> None:
+    scanned = scan_statuses(content)
+    if scanned is None:
+        return None
+    try:
+        return _StatusReader(name, scanned).read(scanned.frame)
+    except FileRefused:
+        # The parser finds it again, and its place in the whole file.
+        return None
+
+
+class _StatusReader:
+    """Reads one file; transactions wait until their payment block is complete.
+
+    With `scanned` it reads the frame of a file whose transactions are known already.
+    """
+
+    def __init__(self, name: str, scanned: ScannedStatuses | None = None) -> None:
         def tag(local: str) -> str:
             return qualified(name, local)
 
@@ -70,6 +98,9 @@ class _StatusReader:
         self._in_block: Counter[str] = Counter()
         self._in_file: Counter[str] = Counter()
         self._declared_in_file: dict[str, int] = {}
+        self._counted = iter(scanned.counted) if scanned else None
+        if scanned and len(scanned.statuses):
+            self._pieces.append(scanned.statuses)
 
     def read(self, content: bytes) -> BankReturns:
         take = {
@@ -108,6 +139,9 @@ class _StatusReader:
         if not block:
             place = place_of(element, "payment block")
             raise FileRefused("wrong_structure", "A payment block has no identification.", place=place)
+        if self._counted is not None:
+            self._in_block = next(self._counted)
+            self._in_file.update(self._in_block)
         _require_agreement(self._declared_per_status(element), self._in_block, "a payment block")
         self._in_block.clear()
         self._groups.append(self._status_of_group(element, block, "PmtInfSts"))

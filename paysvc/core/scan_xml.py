@@ -24,6 +24,9 @@ ISO_20022 = "urn:iso:std:iso:20022:tech:xsd:"
 #: A statement of a million entries has 0.5-1 GB; nothing of ours is longer.
 MAX_FILE_BYTES = 1 << 30
 
+#: Below this the parser is done before the scanner's kernels are loaded (bytes).
+WORTH_SCANNING = 1 << 20
+
 #: One record (an entry, a payment) is a few thousand bytes; past this it is an attack on memory.
 MAX_RECORD_BYTES = 1 << 24
 

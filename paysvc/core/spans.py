@@ -1,0 +1,115 @@
+"""What a span of bytes says: a text, an amount, a number; for the columns of the scanned messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from paysvc.core.columns import Int64, TextColumn, UInt8
+from paysvc.core.compiled import kernel
+from paysvc.core.words import KEEP, copy_spans, word
+from paysvc.domain.money import MAX_PAYMENT_VND
+
+_U = np.uint64
+
+#: A span is one int64: where the text starts, and in the lowest bits how long it is; 0 is none.
+SPAN_BITS = 12
+SPAN_LENGTH = (1 << SPAN_BITS) - 1
+
+VND_WORD = _U(int.from_bytes(b"VND", "little"))
+_NOT_PROVIDED_1, _NOT_PROVIDED_2 = (_U(int.from_bytes(half, "little")) for half in (b"NOTPROVI", b"DED"))
+_NOT_PROVIDED_LENGTH = len("NOTPROVIDED")
+_FRACTION_DIGITS = 5
+_FRACTION_UNITS = 10**_FRACTION_DIGITS
+_ZERO, _NINE, _POINT, _A, _Z = b"09.AZ"
+
+
+def text_column(data: UInt8, spans: Int64) -> TextColumn:
+    """The texts of the spans; an absent one is empty."""
+    offsets = np.zeros(len(spans) + 1, dtype=np.int64)
+    np.cumsum(spans & SPAN_LENGTH, out=offsets[1:])
+    into = np.empty(int(offsets[-1]), dtype=np.uint8)
+    copy_spans(data, spans >> SPAN_BITS, offsets, into)
+    return TextColumn(into, offsets)
+
+
+@kernel
+def _digit(byte: Any) -> Any:
+    return np.int64(byte) - _ZERO
+
+
+@kernel
+def amount_at(data: Any, span: Any, currency_span: Any) -> Any:
+    """`(whole units, exact, currency)` as `scan_amount.amount_of` has them; whole -1: not plain."""
+    refused = (-1, 0, _U(0))
+    if currency_span & SPAN_LENGTH != 3:
+        return refused
+    at = currency_span >> SPAN_BITS
+    for step in range(3):
+        if not _A <= data[at + step] <= _Z:
+            return refused
+    currency = word(data, at) & KEEP[3]
+    at, length = span >> SPAN_BITS, span & SPAN_LENGTH
+    if length == 0 or length > 24:
+        return refused
+    end = at + length
+    whole = 0
+    digits = 0
+    while at < end and _ZERO <= data[at] <= _NINE:
+        whole = whole * 10 + _digit(data[at])
+        at += 1
+        digits += 1
+    if digits == 0 or digits > 18:
+        return refused
+    fraction = places = 0
+    if at < end:
+        if data[at] != _POINT or end - at > _FRACTION_DIGITS + 1:
+            return refused
+        at += 1
+        while at < end and _ZERO <= data[at] <= _NINE:
+            fraction = fraction * 10 + _digit(data[at])
+            at += 1
+            places += 1
+        if at < end:
+            return refused
+    if currency == VND_WORD:
+        return (whole, whole, currency) if fraction == 0 else refused
+    if whole > MAX_PAYMENT_VND:
+        return refused
+    while places < _FRACTION_DIGITS:
+        fraction *= 10
+        places += 1
+    return whole, whole * _FRACTION_UNITS + fraction, currency
+
+
+@kernel
+def number_at(data: Any, span: Any) -> Any:
+    """A whole number of up to 15 digits, or -1."""
+    length = span & SPAN_LENGTH
+    if length == 0 or length > 15:
+        return -1
+    at = span >> SPAN_BITS
+    value = 0
+    for step in range(length):
+        if not _ZERO <= data[at + step] <= _NINE:
+            return -1
+        value = value * 10 + _digit(data[at + step])
+    return value
+
+
+@kernel
+def _given(data: Any, span: Any) -> Any:
+    """The span, or 0 where the text says that nothing was provided."""
+    if span & SPAN_LENGTH != _NOT_PROVIDED_LENGTH:
+        return span
+    at = span >> SPAN_BITS
+    nothing = word(data, at) == _NOT_PROVIDED_1 and word(data, at + 8) & KEEP[3] == _NOT_PROVIDED_2
+    return 0 if nothing else span
+
+
+@kernel
+def reference_at(data: Any, end_to_end_id: Any, instruction_id: Any) -> Any:
+    """The span of the EndToEndId, or of the InstrId where a bank gives none, or of no text."""
+    found = _given(data, end_to_end_id)
+    return found if found & SPAN_LENGTH != 0 else _given(data, instruction_id)

@@ -1,0 +1,196 @@
+"""The scanners against the parser: the same columns from every file they take, none that it refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from paysvc.core import scan_camt, scan_pain001, scan_pain002, scan_records
+from paysvc.core.scan_xml import WORTH_SCANNING, message_name
+from paysvc.domain.errors import FileRefused
+from tests.broken_papers import damaged, orders, statements, status_reports, written_otherwise
+from tests.iso_papers import Booking, entry_xml, order, statement
+
+#: Damaged files per kind and size of chunk; PAYSVC_TEST_DAMAGED asks for more.
+DAMAGED = int(os.environ.get("PAYSVC_TEST_DAMAGED", "700"))
+
+
+class Reader(NamedTuple):
+    papers: Callable[[], list[bytes]]
+    names: frozenset[str]
+    scan: Callable[[bytes, str], object]
+    parse: Callable[[bytes, str], object]
+    read: Callable[[bytes], object]
+
+
+READERS = {
+    "camt.053": Reader(
+        statements, scan_camt.STATEMENTS, scan_camt.read_scanned, scan_camt.read_by_parser, scan_camt.read_camt
+    ),
+    "pain.002": Reader(
+        status_reports,
+        scan_pain002.STATUS_REPORTS,
+        scan_pain002.read_scanned,
+        scan_pain002.read_by_parser,
+        scan_pain002.read_pain002,
+    ),
+    "pain.001": Reader(
+        orders, scan_pain001.ORDERS, scan_pain001.read_scanned, scan_pain001.read_by_parser, scan_pain001.read_pain001
+    ),
+}
+
+
+def differences(one: object, other: object, where: str = "") -> list[str]:
+    """What is not the same in two results, bundles of columns and all."""
+    if type(one) is not type(other):
+        return [f"{where}: {type(one)} and {type(other)}"]
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        same = one.dtype == other.dtype and np.array_equal(one, other)
+        return [] if same else [f"{where}: {one} and {other}"]
+    if dataclasses.is_dataclass(one) and hasattr(one, "to_bytes_list") and hasattr(other, "to_bytes_list"):
+        return [] if one.to_bytes_list() == other.to_bytes_list() else [f"{where}: {list(one)} and {list(other)}"]
+    if dataclasses.is_dataclass(one):
+        names = [field.name for field in dataclasses.fields(one)]
+        return [line for name in names for line in differences(getattr(one, name), getattr(other, name), name)]
+    if isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other):
+        return [line for pair in zip(one, other, strict=True) for line in differences(*pair, where)]
+    return [] if one == other else [f"{where}: {one} and {other}"]
+
+
+@pytest.fixture(params=[200, 700, scan_records.CHUNK_BYTES], ids=lambda size: f"chunks of {size}")
+def chunk_bytes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setitem(scan_records.scan_records.__kwdefaults__, "chunk_bytes", request.param)
+    return int(request.param)
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_plain_file_is_scanned_and_reads_the_same(kind: str, chunk_bytes: int) -> None:
+    reader = READERS[kind]
+    for content in reader.papers():
+        for written in (content, *written_otherwise(content)):
+            name = message_name(written)
+            scanned = reader.scan(written, name)
+            assert scanned is not None, written
+            assert differences(scanned, reader.parse(written, name)) == []
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_damaged_file_is_refused_or_reads_the_same(kind: str, chunk_bytes: int) -> None:
+    reader, chosen = READERS[kind], random.Random(f"{kind} {chunk_bytes}")
+    papers = [written for paper in reader.papers() for written in (paper, *written_otherwise(paper))]
+    taken = 0
+    for _ in range(DAMAGED):
+        content = damaged(chosen.choice(papers), chosen)
+        try:
+            name = message_name(content)
+        except FileRefused:
+            continue
+        scanned = reader.scan(content, name) if name in reader.names else None
+        if scanned is not None:
+            taken += 1
+            assert differences(scanned, reader.parse(content, name)) == [], content
+    assert taken > DAMAGED / 50  # otherwise this test says nothing
+
+
+@pytest.mark.parametrize(
+    "unusual",
+    [
+        b"<!-- no comment -->",
+        b"<![CDATA[x]]>",
+        b"<?target?>",
+        b"&#65;",
+        b"]]>",
+        b"\xff",
+        b"\xed\xa0\x80",
+        b"\x01",
+        b'<X a="1" b="2"/>',
+        b"<o:X xmlns:o='u'/>",
+        b"<X></Y>",
+    ],
+)
+@pytest.mark.parametrize("place", [b"<BkTxCd/>", b"<Bal>", b"</Stmt>"])
+def test_what_the_kernel_does_not_know_goes_to_the_parser(unusual: bytes, place: bytes) -> None:
+    content = statement(Booking("P1"), Booking("P2")).replace(place, unusual + place, 1)
+    scanned = scan_camt.read_scanned(content, "camt.053.001.08")
+    if scanned is not None:
+        assert differences(scanned, scan_camt.read_by_parser(content, "camt.053.001.08")) == []
+    assert scanned is None or (place != b"<BkTxCd/>" and unusual.startswith((b"<X a", b"<o:")))
+
+
+@pytest.mark.parametrize(
+    "unlike",
+    [
+        entry_xml([Booking("P1"), Booking("P2", 7)], amount=500_006),
+        entry_xml([Booking("P1"), Booking("P2")], batch="<Btch><NbOfTxs>3</NbOfTxs></Btch>"),
+        entry_xml([Booking("P1")], amount=400_000),
+        entry_xml([Booking("P1", status="DONE")]),
+        entry_xml([Booking("P1", amount=10**13)]),
+        entry_xml([Booking("P1", amount="1.5")]),
+        entry_xml([Booking("P1", amount="-1")]),
+        entry_xml([Booking("P1", currency="vnd")]),
+    ],
+)
+def test_what_contradicts_itself_is_told_by_the_parser(unlike: str) -> None:
+    content = statement(Booking("P1")).replace(b"</Stmt>", unlike.encode() + b"</Stmt>")
+    assert scan_camt.read_scanned(content, "camt.053.001.08") is None
+
+
+def test_entries_that_do_not_stand_together_are_told_by_the_parser() -> None:
+    content = statement(Booking("P1"), Booking("P2")).replace(b"</Ntry><Ntry>", b"</Ntry><TxsSummry/><Ntry>")
+    assert scan_camt.read_scanned(content, "camt.053.001.08") is None
+    with pytest.raises(FileRefused):
+        scan_camt.read_camt(content)
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_long_file_is_scanned_without_being_asked(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In chunks on two threads; the parser is not called."""
+    rows = [(f"P{number:015}", 500_000 + number) for number in range(12_000)]
+    content = {
+        "camt.053": lambda: statement(*(Booking(reference, amount) for reference, amount in rows)),
+        "pain.002": lambda: status_reports_of([reference for reference, _ in rows]),
+        "pain.001": lambda: order(rows, blocks=3),
+    }[kind]()
+    assert len(content) > WORTH_SCANNING
+    name = message_name(content)
+    expected = READERS[kind].parse(content, name)
+    monkeypatch.setattr(sys.modules[READERS[kind].read.__module__], "read_by_parser", None)
+    monkeypatch.setitem(scan_records.scan_records.__kwdefaults__, "chunk_bytes", 100_000)
+    assert differences(READERS[kind].read(content), expected) == []
+
+
+def status_reports_of(references: list[str]) -> bytes:
+    (first, *_) = status_reports()
+    one = b"<TxInfAndSts><OrgnlEndToEndId>%s</OrgnlEndToEndId><TxSts>ACCC</TxSts></TxInfAndSts>"
+    rows = b"".join(one % reference.encode() for reference in references)
+    return first.replace(b"<TxInfAndSts>", rows + b"<TxInfAndSts>", 1)
+
+
+def test_a_record_and_a_text_beyond_every_bank_go_to_the_parser() -> None:
+    long_text = statement(Booking("P1")).replace(
+        b"<BkTxCd/>", b"<AddtlNtryInf>" + b"x" * 2_000_000 + b"</AddtlNtryInf>"
+    )
+    deep = statement(Booking("P1")).replace(b"<BkTxCd/>", b"<A>" * 70 + b"</A>" * 70)
+    for content in (long_text, deep):
+        assert scan_camt.read_scanned(content, "camt.053.001.08") is None
+
+
+@pytest.mark.slow
+def test_no_kernel_reads_or_writes_outside_its_arrays(tmp_path: Path) -> None:
+    """The same files again with every index checked."""
+    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "PAYSVC_TEST_DAMAGED": "300"}
+    words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", __file__]
+    words += ["-k", "damaged_file or plain_file"]
+    done = subprocess.run(
+        words, env=environment, capture_output=True, text=True, cwd=Path(__file__).parents[1], check=False
+    )
+    assert done.returncode == 0, done.stdout[-3_000:] + done.stderr[-1_000:]
