@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple
 
@@ -10,13 +9,13 @@ import numpy as np
 
 from bank_adapters.fixed_width_records import RecordReader, open_records
 from bank_adapters.payment_checks import DIGITS, PRINTABLE, rows_outside
-from paysvc.core.columns import BOOKED, Bool, EntryColumns, StatusColumns, TextColumn
+from paysvc.core.columns import BOOKED, EntryColumns, StatusColumns, TextColumn
 from paysvc.core.messages import BankReturns, Statement, StatementProof
 from paysvc.domain.money import VND
 
-_PAID, _NOT_COLLECTED = b"PAID", b"NOCO"
-#: The counter's words in ISO 20022: cash picked up by the payee; refused.
-_STATUS = {_PAID: b"CPUC", _NOT_COLLECTED: b"RJCT"}
+_PAID, _NOT_COLLECTED = "PAID", "NOCO"
+#: The counter's words in ISO 20022, not paid and paid: refused; cash picked up by the payee.
+_STATUSES = TextColumn.of(["RJCT", "CPUC"])
 _RESULT, _STATEMENT = b"PAYRSLT1", b"PAYSTMT1"
 _FORMATS = {_RESULT: b"D", _STATEMENT: b"L"}
 
@@ -36,14 +35,14 @@ def _result(header: RecordReader, details: RecordReader, trailer: RecordReader) 
     header.filler()
     details.number(9)
     references = _references(details, 35, least=1)
-    outcomes = details.text(4).to_bytes_list()
-    details.require(_each(outcome in _STATUS for outcome in outcomes), "The result is neither PAID nor NOCO.")
+    outcomes = details.text(4)
+    paid = outcomes.is_equal(_PAID)
+    details.require(paid | outcomes.is_equal(_NOT_COLLECTED), "The result is neither PAID nor NOCO.")
     reasons = _references(details, 4, least=0)
     amounts = details.number(15)
     details.text(8)
     bank_references = details.text(20)
     details.filler()
-    paid = _each(outcome == _PAID for outcome in outcomes)
     _check_totals(trailer, len(details), [(18, int(amounts[paid].sum()))])
     return BankReturns(
         kind="status",
@@ -51,7 +50,7 @@ def _result(header: RecordReader, details: RecordReader, trailer: RecordReader) 
         answers_message_id=answers,
         statuses=StatusColumns(
             reference=references,
-            status=TextColumn.of_bytes([_STATUS[outcome] for outcome in outcomes]),
+            status=_STATUSES.take(paid.astype(np.int64)),
             reason_code=reasons,
             bank_reference=bank_references,
         ),
@@ -104,24 +103,25 @@ def _statement(header: RecordReader, lines: RecordReader, trailer: RecordReader)
 def _entries(lines: RecordReader) -> EntryColumns:
     numbers = lines.number(9)
     lines.require(numbers == np.arange(1, len(lines) + 1), "The lines are not numbered from 1 without a gap.")
-    marks = lines.text(1).to_bytes_list()
-    lines.require(_each(mark in (b"D", b"C") for mark in marks), "A line is neither debit (D) nor credit (C).")
+    marks = lines.text(1)
+    is_debit = marks.is_equal("D")
+    lines.require(is_debit | marks.is_equal("C"), "A line is neither debit (D) nor credit (C).")
     amounts = lines.number(15)
     references, reasons = _own_references(lines, 35), _references(lines, 4, least=0)
-    bank_references, days = lines.text(20), lines.text(8)
+    bank_references, (days, codes) = lines.text(20), lines.text(8).categories()
     lines.filler()
-    iso = {day: _iso(day) for day in set(days.to_bytes_list())}
-    lines.require(_each(iso[day] is not None for day in days.to_bytes_list()), "A date does not exist.")
+    iso = [_iso(day) for day in days.to_bytes_list()]
+    lines.require(np.array([day is not None for day in iso], np.bool_)[codes], "A date does not exist.")
     return EntryColumns(
         reference=references,
         amount_vnd=amounts,
         currency=TextColumn.repeat(VND, len(lines)),
-        is_debit=_each(mark == b"D" for mark in marks),
+        is_debit=is_debit,
         status=np.full(len(lines), BOOKED, dtype=np.uint8),
         reason_code=reasons,
         bank_reference=bank_references,
         entry_number=numbers.astype(np.int32),
-        booking_date=TextColumn.of([iso[day] or "" for day in days.to_bytes_list()]),
+        booking_date=TextColumn.of([day or "" for day in iso]).take(codes),
     )
 
 
@@ -151,8 +151,8 @@ def _references(reader: RecordReader, width: int, least: int) -> TextColumn:
 
 def _own_references(lines: RecordReader, width: int) -> TextColumn:
     """The references of a statement, where strangers' payments stand as well; none is the empty text."""
-    values = lines.text(width).to_bytes_list()
-    return TextColumn.of_bytes([b"" if value == b"NOTPROVIDED" else value for value in values])
+    values = lines.text(width)
+    return values.pick(np.where(values.is_equal("NOTPROVIDED"), -1, np.arange(len(values))))
 
 
 def _day(header: RecordReader) -> date:
@@ -170,7 +170,3 @@ def _iso(yyyymmdd: bytes) -> str | None:
         return date(int(yyyymmdd[:4]), int(yyyymmdd[4:6]), int(yyyymmdd[6:])).isoformat()
     except ValueError:
         return None
-
-
-def _each(answers: Iterable[bool]) -> Bool:
-    return np.fromiter(answers, dtype=np.bool_)

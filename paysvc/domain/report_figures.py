@@ -95,12 +95,17 @@ def whole(amount: int) -> int | str:
 
 def add_up(cells: Mapping[Cell, Figure], belongs: Callable[[Cell], bool]) -> Figure:
     """The figure of all cells that belong."""
-    return sum((figure for cell, figure in cells.items() if belongs(cell)), Figure())
+    chosen = [figure for cell, figure in cells.items() if belongs(cell)]
+    return Figure(sum(one.count for one in chosen), sum(one.amount_vnd for one in chosen))
+
+
+def _every(cell: Cell) -> bool:
+    return True
 
 
 #: Every total of a report, in the order in which money comes to it.
 TOTALS: dict[str, Callable[[Cell], bool]] = {
-    "entitled": lambda cell: True,
+    "entitled": _every,
     HELD: lambda cell: cell.outcome == HELD,
     EXCLUDED: lambda cell: cell.outcome == EXCLUDED,
     "approved": lambda cell: cell.outcome not in (HELD, EXCLUDED),
@@ -127,12 +132,18 @@ def totals(cells: Mapping[Cell, Figure]) -> dict[str, Figure]:
 def breakdown(cells: Mapping[Cell, Figure], field: str) -> list[dict[str, object]]:
     """Rows `{code, entitled, settled, …}` of one field of `Cell`, sorted by code; every
     entitlement is in exactly one row ("" where the field does not apply)."""
-    rows: dict[str, dict[str, Figure]] = {}
+    place = Cell._fields.index(field)
+    rows: dict[str, dict[Cell, Figure]] = {}
     for cell, figure in cells.items():
-        row = rows.setdefault(getattr(cell, field), dict.fromkeys(("entitled", *OUTCOMES), Figure()))
-        for name in ("entitled", cell.outcome):
-            row[name] += figure
-    return [{"code": code, **{name: figure.as_json() for name, figure in rows[code].items()}} for code in sorted(rows)]
+        rows.setdefault(cell[place], {})[cell] = figure
+    return [{"code": code, **_by_outcome(rows[code])} for code in sorted(rows)]
+
+
+def _by_outcome(cells: Mapping[Cell, Figure]) -> dict[str, object]:
+    outcomes: dict[str, dict[Cell, Figure]] = {name: {} for name in OUTCOMES}
+    for cell, figure in cells.items():
+        outcomes[cell.outcome][cell] = figure
+    return {name: add_up(own, _every).as_json() for name, own in {"entitled": cells, **outcomes}.items()}
 
 
 def by_reason(cells: Mapping[Cell, Figure]) -> list[dict[str, object]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -104,7 +105,7 @@ def publish_report(
     checked = check(ReportDraft(second_road=second_road, **material.parts))  # type: ignore[arg-type]
     progress(3, _STAGES)
     with ReportFolder(folder) as made:
-        entries = [*_own_files(made, checked, signer, as_of), *_bank_files(made, vault, material.files, wanted)]
+        entries = _write_files(made, vault, signer, checked, material.files, wanted)
         signed = sign(checked, entries, signer)
         made.write("report.json.sig", signed.signature)
         digest = bytes.fromhex(made.write("report.json", signed.content).sha256)
@@ -201,6 +202,21 @@ def _bank(banks: BankRegistry, code: str) -> dict[str, str]:
         "dialect": bank.adapter.dialect,
         "channel": bank.adapter.capabilities.channel.value,
     }
+
+
+def _write_files(
+    made: ReportFolder,
+    vault: Vault,
+    signer: Signer,
+    checked: CheckedReport,
+    files: FilesOfCycle,
+    wanted: _Parameters,
+) -> list[FileEntry]:
+    # The bank files are read, hashed and put on disk while the lists and the paper are written.
+    with ThreadPoolExecutor(1) as beside:
+        copied = beside.submit(lambda: list(_bank_files(made, vault, files, wanted)))
+        own = list(_own_files(made, checked, signer, wanted.as_of))
+        return [*own, *copied.result()]
 
 
 def _own_files(made: ReportFolder, checked: CheckedReport, signer: Signer, as_of: datetime) -> Iterator[FileEntry]:
