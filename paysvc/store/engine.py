@@ -93,6 +93,8 @@ def _open_sqlite(url: str, path: str | None) -> Database:
         # The driver's own transaction handling is switched off; `_begin` below decides.
         connection.isolation_level = None
         for pragma in (
+            # Heard by a new file only. Larger pages: fewer of them to keep in the journal and to sync.
+            "page_size = 16384",
             f"journal_mode = {'WAL' if wal else 'TRUNCATE'}",
             "synchronous = FULL",
             "foreign_keys = ON",

@@ -6,15 +6,17 @@ from the rows. Row ids never enter what an approval binds to.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Row,
     Select,
     Text,
     cast,
@@ -43,6 +45,8 @@ from paysvc.store.tables import (
     programme,
     rate,
 )
+
+_Name = TypeVar("_Name", str, tuple[str, str])
 
 
 def clear_draft(connection: Connection, cycle_id: int) -> None:
@@ -191,19 +195,14 @@ class PlanFigures:
 def read_figures(connection: Connection, cycle_id: int) -> PlanFigures:
     """Add the rows of the cycle up, by several roads that have to meet; see `contradiction`."""
     lines = entitlement.c
-    by_reason = connection.execute(
-        select(lines.disposition, lines.reason, func.count().label("n"), func.sum(lines.amount_vnd).label("vnd"))
+    kinds = (lines.programme_code, lines.disposition, lines.reason)
+    by_kind = connection.execute(
+        select(*kinds, func.count().label("n"), func.sum(lines.amount_vnd).label("vnd"))
         .where(lines.cycle_id == cycle_id)
-        .group_by(lines.disposition, lines.reason)
-        .order_by(lines.disposition, lines.reason)
+        .group_by(*kinds)
+        .order_by(*kinds)
     ).all()
-    by_fund = connection.execute(
-        select(programme.c.fund_code, func.count().label("n"), func.sum(lines.amount_vnd).label("vnd"))
-        .join(programme, programme.c.code == lines.programme_code)
-        .where(lines.cycle_id == cycle_id, lines.disposition == DISPOSITIONS[PLANNED])
-        .group_by(programme.c.fund_code)
-        .order_by(programme.c.fund_code)
-    ).all()
+    funds = {row.code: row.fund_code for row in connection.execute(select(programme.c.code, programme.c.fund_code))}
     credit = instruction.c
     by_bank = connection.execute(
         select(credit.channel, credit.bank_code, func.count().label("n"), func.sum(credit.amount_vnd).label("vnd"))
@@ -223,17 +222,17 @@ def read_figures(connection: Connection, cycle_id: int) -> PlanFigures:
     ).scalar_one()
     return PlanFigures(
         people=people,
-        lines={
-            name: _sum(Figure(row.n, int(row.vnd)) for row in by_reason if row.disposition == name)
-            for name in DISPOSITIONS
-        },
-        reasons={
-            (row.disposition, row.reason): Figure(row.n, int(row.vnd))
-            for row in by_reason
-            if row.disposition != DISPOSITIONS[PLANNED]
-        },
+        lines=dict.fromkeys(DISPOSITIONS, Figure()) | _added(by_kind, lambda row: row.disposition),
+        reasons=_added(
+            (row for row in by_kind if row.disposition != DISPOSITIONS[PLANNED]),
+            lambda row: (row.disposition, row.reason),
+        ),
         sent_through={(row.channel, row.bank_code): Figure(row.n, int(row.vnd)) for row in by_bank},
-        needed={row.fund_code: Figure(row.n, int(row.vnd)) for row in by_fund},
+        # A line of a programme that is not there asks no fund, and contradicts.
+        needed=_added(
+            (row for row in by_kind if row.disposition == DISPOSITIONS[PLANNED] and row.programme_code in funds),
+            lambda row: funds[row.programme_code],
+        ),
         claimed=Figure(claimed.n, int(claimed.vnd or 0)),
     )
 
@@ -267,6 +266,14 @@ def has_outdated_rate(connection: Connection, cycle_id: int) -> bool:
             )
         )
     ).scalar_one()
+
+
+def _added(rows: Iterable[Row[Any]], name: Callable[[Row[Any]], _Name]) -> dict[_Name, Figure]:
+    """Figures of the rows (`n`, `vnd`), added up under the name that each is given, in the order of names."""
+    found: dict[_Name, Figure] = defaultdict(Figure)
+    for row in rows:
+        found[name(row)] += Figure(row.n, int(row.vnd))
+    return dict(sorted(found.items()))
 
 
 def _sum(figures: Iterable[Figure]) -> Figure:

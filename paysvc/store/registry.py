@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Table, and_, select, text
 from paysvc.domain.errors import Conflict
 from paysvc.sealing import Sealer
 from paysvc.store.bulk import Same, Values, insert_columns, next_ids, read_columns, update_columns
-from paysvc.store.registry_open import OpenVersion, open_versions, place, want, wanted_key
+from paysvc.store.registry_open import OpenVersion, is_empty, open_versions, place, want, wanted_key
 from paysvc.store.tables import (
     bank_account,
     beneficiary,
@@ -143,16 +143,17 @@ def _beneficiary_ids(
     connection: Connection, sealer: Sealer, numbers: Sequence[str], keys: Sequence[bytes], at: datetime
 ) -> tuple[list[int], list[bool]]:
     """The id of each person, making those that are not there, and which were made."""
-    want(connection, keys)
-    found = read_columns(
-        connection,
-        select(wanted_key.c.position, beneficiary.c.id).join_from(
-            wanted_key, beneficiary, beneficiary.c.citizen_key == wanted_key.c.key
-        ),
-    )
     ids: list[int] = [0] * len(keys)
-    for position, person_id in zip(found["position"], found["id"], strict=True):
-        ids[position] = person_id
+    if not is_empty(connection, beneficiary):
+        want(connection, keys)
+        found = read_columns(
+            connection,
+            select(wanted_key.c.position, beneficiary.c.id).join_from(
+                wanted_key, beneficiary, beneficiary.c.citizen_key == wanted_key.c.key
+            ),
+        )
+        for position, person_id in zip(found["position"], found["id"], strict=True):
+            ids[position] = person_id
     is_new = [person_id == 0 for person_id in ids]
     positions = list(compress(range(len(ids)), is_new))
     fresh = next_ids(connection, "beneficiary", len(positions)) if positions else range(0)

@@ -34,15 +34,22 @@ def open_versions(
     connection: Connection, table: Table, joined: Any, keys: Sequence[bytes], bins: Sequence[str] | None = None
 ) -> list[OpenVersion | None]:
     """The open version of each key in `table`, joined to the wanted keys as `joined` says, or None."""
+    found: list[OpenVersion | None] = [None] * len(keys)
+    if is_empty(connection, table):
+        return found
     want(connection, keys, bins)
     statement: Select[Any] = (
         select(wanted_key.c.position, table.c.id, table.c.row_digest, table.c.import_file_id)
         .join_from(wanted_key, table, joined)
         .where(table.c.valid_to.is_(None))
     )
-    found: list[OpenVersion | None] = [None] * len(keys)
     place(found, read_columns(connection, statement))
     return found
+
+
+def is_empty(connection: Connection, table: Table) -> bool:
+    """True when nothing can be found in the table: the first file of a kind is spared the look-up."""
+    return connection.execute(select(table.c.id).limit(1)).first() is None
 
 
 def place(found: list[OpenVersion | None], columns: Mapping[str, Sequence[Any]]) -> None:
