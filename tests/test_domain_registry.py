@@ -369,6 +369,18 @@ def test_a_month_may_be_written_in_several_ways(text: str) -> None:
     assert read_period(text) == "2026-01"
 
 
+@given(st.sets(st.integers(0, 299), max_size=8), st.sets(st.integers(0, 299), max_size=8))
+def test_bad_cells_among_many_are_found_where_they_stand(unreadable: set[int], disagreeing: set[int]) -> None:
+    people = [PERSON | {"citizen_id": f"040150{number:06d}"} for number in range(300)]
+    for row in disagreeing:
+        people[row]["citizen_id"] = f"040050{row:06d}"
+    for row in unreadable:
+        people[row]["citizen_id"] = "04015012345x"
+    found = check(ImportKind.BENEFICIARIES, *people).problems
+    lines = {code: {one.line for one in found if one.code == code} for code in ("E211", "W203")}
+    assert lines == {"E211": {row + 2 for row in unreadable}, "W203": {row + 2 for row in disagreeing - unreadable}}
+
+
 @given(st.lists(st.text(max_size=12), min_size=1, max_size=5), st.sampled_from(sorted(WHOLE_COLUMNS)))
 def test_a_whole_column_is_read_as_its_cells_are(cells: list[str], name: str) -> None:
     readers = {

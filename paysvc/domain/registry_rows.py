@@ -7,10 +7,10 @@ so that a file is never held whole; what is kept of a good row is its canonical 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import compress
+from itertools import chain, compress
 
 from paysvc.domain.errors import RecordError, Severity
 from paysvc.domain.registry import FIELDS, Field, ImportKind
@@ -45,6 +45,9 @@ from paysvc.domain.registry_units import UnitResolver
 
 #: One column of canonical texts; None where the cell could not be read.
 _Column = list[str | None]
+
+#: Below this a column is read cell by cell.
+_FEW = 64
 
 #: How many row numbers a complaint about several rows names.
 _NAMED_ROWS = 10
@@ -158,14 +161,11 @@ class RowChecker:
     def _check_identity(self, block: _Block, raw: Sequence[str]) -> None:
         numbers, sexes, births = (block.columns[name] for name in ("citizen_id", "sex", "birth"))
         self._repair(block, raw)
-        if _may_disagree(numbers, sexes, births):
-            for position, (number, sex, birth) in enumerate(zip(numbers, sexes, births, strict=True)):
-                if number is None or sex is None or birth is None:
-                    continue
-                if number[3:6] != identity_digits(sex, birth):
-                    block.complain(position, "citizen_id", "W203")
-        for position, number in enumerate(numbers):
-            if number is not None and number[:3] not in BIRTH_PLACES:
+        for position in _disagreeing(numbers, sexes, births):
+            block.complain(position, "citizen_id", "W203")
+        places = [number[:3] if number else "" for number in numbers]
+        if unknown := set(places) - BIRTH_PLACES.keys() - {""}:
+            for position in [position for position, place in enumerate(places) if place in unknown]:
                 block.complain(position, "citizen_id", "W210")
 
     def _repair(self, block: _Block, raw: Sequence[str]) -> None:
@@ -232,7 +232,17 @@ class _Remembered(dict[str, str | None]):
     def unique_column(self, whole: WholeColumn, cells: Sequence[str]) -> _Column:
         """The same without remembering, except why a cell could not be read."""
         self.reasons.clear()
-        return list(whole(cells) or map(self._attempt, cells))
+        return list(self._pieces(whole, cells))
+
+    def _pieces(self, whole: WholeColumn, cells: Sequence[str]) -> Iterable[str | None]:
+        # Halved until what is not in order stands among few, so that one bad cell slows no others.
+        values = whole(cells)
+        if values is not None:
+            return values
+        if len(cells) <= _FEW:
+            return map(self._attempt, cells)
+        half = len(cells) // 2
+        return chain(self._pieces(whole, cells[:half]), self._pieces(whole, cells[half:]))
 
     def _attempt(self, raw: str) -> str | None:
         try:
@@ -242,14 +252,18 @@ class _Remembered(dict[str, str | None]):
             return None
 
 
-def _may_disagree(numbers: _Column, sexes: _Column, births: _Column) -> bool:
-    """False when no number's century, sex and year can differ from what sex and birth call for."""
-    if None in numbers or None in sexes or None in births:
-        return True
-    digits = [number[3:6] for number in numbers if number is not None]
-    years = [birth[:4] for birth in births if birth is not None]
-    combinations = set(zip(digits, sexes, years, strict=True))
-    return any(sex is None or three != identity_digits(sex, year) for three, sex, year in combinations)
+def _disagreeing(numbers: _Column, sexes: _Column, births: _Column) -> list[int]:
+    """Where a number's century, sex and year are not those that sex and birth call for."""
+    digits = [number[3:6] if number else "" for number in numbers]
+    years = [birth[:4] if birth else "" for birth in births]
+    rows = list(zip(digits, sexes, years, strict=True))
+    # A few thousand combinations stand for any number of people.
+    wrong = {
+        (three, sex, year)
+        for three, sex, year in set(rows)
+        if three and sex and year and three != identity_digits(sex, year)
+    }
+    return [position for position, row in enumerate(rows) if row in wrong] if wrong else []
 
 
 def _problem(line: int, name: str, code: str, suggestion: str | None = None, message: str = "") -> RecordError:
