@@ -16,6 +16,12 @@ _BRANCH = re.compile(
 )
 _TEXT = re.compile(rb">[^<]*<")
 _TAG = re.compile(rb"</?\w+")
+_LINE = re.compile(rb"[^\n]*\n")
+_IN_LINES = [
+    *b": :61: :86: :62F: :XY: :9: - -} {4: $ / // /EREF/ EREF/X /RSN/ /TXT/ /REMI/ NONREF R D C , ,00".split(),
+    *(b",5", b"0", b"9", b"NOTPROVIDED"),
+    *(b" ", b"  ", b"\n", b"\r", b"\r\n", b"\n\n", b"\n ", b"\x00", b"\xff", b"Z" * 36, b"/EREF/" + b"Q" * 40),
+]
 _CURRENCY = re.compile(rb'Ccy="VND"')
 
 _INSERTED = [
@@ -81,6 +87,38 @@ def orders() -> list[bytes]:
     return [order(payments, blocks=2, version=version, instruction_ids=True) for version in ("03", "09")]
 
 
+def account_lines() -> list[bytes]:
+    """MT940: one statement, one in two pages, one in an envelope; with and without `:86:`."""
+    head, tail = b":20:S1\n:25:3713010001\n:28C:5/1\n", b":62F:C261207VND998250000,\n"
+    opening = b":60F:C261205VND1000000000,\n"
+    entries = (
+        b":61:2612071207D750000,NTRFP0007F1S6ZRFHP2E//D000000000000001\n"
+        b":86:/EREF/P0007F1S6ZRFHP2E/TXT/CHI TRA\nAN SINH\n"
+        b":61:2612071207C500000,00NRTINONREF//R000000000000002\n:86:/EREF/P0007F1S6ZRFHP2E/RSN/AC04/REMI/TRA LAI\n"
+        b":61:261207D1000000,NTRFP000GTVY6GVH32AG\nSUPPLEMENTARY DETAILS\n"
+        b":61:2612070102RDD500000,SMSCNOTPROVIDED//\n"
+    )
+    pages = (
+        head + opening + entries + b":62M:C261207VND998250000,\n-\n"
+        b":20:S1\n:25:3713010001\n:28C:5/2\n:60M:C261207VND998250000,\n" + entries + tail
+    )
+    plain = head + opening + entries + tail
+    envelope = b"{1:F01BANKVNVXAXXX0000000000}{2:O9400000}{4:\n" + plain + b"-}\n"
+    foreign = plain.replace(b"VND", b"USD").replace(b"750000,", b"750000,25")
+    return [plain, plain.replace(b"\n", b"\r\n"), pages, envelope, foreign, head + opening + tail + b"-\n"]
+
+
+def damaged_lines(content: bytes, chosen: random.Random) -> bytes:
+    """One to three things changed in a file of lines."""
+    out = bytearray(content)
+    for _ in range(chosen.choice((1, 1, 1, 2, 3))):
+        if out:
+            chosen.choice((_flip, _cut, _insert_in_line, _insert_in_line, _repeat_bytes, _repeat(_LINE), _drop(_LINE)))(
+                out, chosen
+            )
+    return bytes(out)
+
+
 def written_otherwise(content: bytes) -> list[bytes]:
     """The same message as other programs write it: spaced, prefixed, with a byte order mark."""
     spaced = content.replace(b"><", b">\n   <")
@@ -118,6 +156,11 @@ def _cut(out: bytearray, chosen: random.Random) -> None:
 def _insert(out: bytearray, chosen: random.Random) -> None:
     at = _place(out, chosen)
     out[at:at] = chosen.choice(_INSERTED)
+
+
+def _insert_in_line(out: bytearray, chosen: random.Random) -> None:
+    at = _place(out, chosen)
+    out[at : at + chosen.choice((0, 0, 1, 3))] = chosen.choice(_IN_LINES)
 
 
 def _insert_between(out: bytearray, chosen: random.Random) -> None:

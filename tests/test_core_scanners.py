@@ -14,10 +14,18 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from paysvc.core import scan_camt, scan_pain001, scan_pain002, scan_records
+from paysvc.core import scan_camt, scan_mt940, scan_pain001, scan_pain002, scan_records
 from paysvc.core.scan_xml import WORTH_SCANNING, message_name
 from paysvc.domain.errors import FileRefused
-from tests.broken_papers import damaged, orders, statements, status_reports, written_otherwise
+from tests.broken_papers import (
+    account_lines,
+    damaged,
+    damaged_lines,
+    orders,
+    statements,
+    status_reports,
+    written_otherwise,
+)
 from tests.iso_papers import Booking, entry_xml, order, statement
 
 #: Damaged files per kind and size of chunk; PAYSVC_TEST_DAMAGED asks for more.
@@ -99,6 +107,35 @@ def test_a_damaged_file_is_refused_or_reads_the_same(kind: str, chunk_bytes: int
             taken += 1
             assert differences(scanned, reader.parse(content, name)) == [], content
     assert taken > DAMAGED / 50  # otherwise this test says nothing
+
+
+def test_plain_account_lines_are_scanned_and_read_the_same() -> None:
+    for content in account_lines():
+        scanned = scan_mt940.read_scanned(content)
+        assert scanned is not None, content
+        assert differences(scanned, scan_mt940.read_by_fields(content)) == []
+
+
+def test_damaged_account_lines_are_refused_or_read_the_same() -> None:
+    chosen, papers = random.Random("account lines"), account_lines()
+    taken = 0
+    for _ in range(4 * DAMAGED):
+        content = damaged_lines(chosen.choice(papers), chosen)
+        scanned = scan_mt940.read_scanned(content)
+        if scanned is not None:
+            taken += 1
+            assert differences(scanned, scan_mt940.read_by_fields(content)) == [], content
+    assert taken > DAMAGED / 5
+
+
+def test_a_long_file_of_account_lines_is_scanned_without_being_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    (plain, *_) = account_lines()
+    start, end = plain.index(b":61:"), plain.index(b":62F:")
+    content = plain[:start] + plain[start:end] * 4_000 + plain[end:]
+    assert len(content) > WORTH_SCANNING
+    expected = scan_mt940.read_by_fields(content)
+    monkeypatch.setattr(scan_mt940, "read_by_fields", None)
+    assert differences(scan_mt940.read_mt940(content), expected) == []
 
 
 @pytest.mark.parametrize(
@@ -189,7 +226,7 @@ def test_no_kernel_reads_or_writes_outside_its_arrays(tmp_path: Path) -> None:
     """The same files again with every index checked."""
     environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "PAYSVC_TEST_DAMAGED": "300"}
     words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", __file__]
-    words += ["-k", "damaged_file or plain_file"]
+    words += ["-k", "damaged or plain"]
     done = subprocess.run(
         words, env=environment, capture_output=True, text=True, cwd=Path(__file__).parents[1], check=False
     )

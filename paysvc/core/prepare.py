@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from paysvc.core.scan_camt_columns import scan_entries
+from paysvc.core.scan_mt940_lines import scan_lines
 from paysvc.core.scan_pain_columns import scan_payments, scan_statuses
 from paysvc.core.words import RUNS_HERE
 
@@ -26,6 +27,12 @@ _ORDER = (
     "<Document><CstmrCdtTrfInitn><PmtInf><CdtTrfTxInf><PmtId><EndToEndId>E1</EndToEndId></PmtId>"
     '<Amt><InstdAmt Ccy="VND">1</InstdAmt></Amt></CdtTrfTxInf></PmtInf></CstmrCdtTrfInitn></Document>'
 )
+_LINES = b":61:2612071207D1,NTRFE1//D1\n:86:/EREF/E1/RSN/AC04\n:62F:\n"
+
+
+def _scan_lines(content: bytes) -> object:
+    lines = scan_lines(content)
+    return lines and lines.entries(0, 1, "VND", lambda value_day, entry_day: b"2026-12-07")
 
 
 def prepare(progress: Callable[[int, int], None] = lambda done, total: None) -> None:
@@ -34,6 +41,7 @@ def prepare(progress: Callable[[int, int], None] = lambda done, total: None) -> 
         lambda: scan_entries(_STATEMENT.encode(), "camt.053.001.08"),
         lambda: scan_statuses(_STATUSES.encode()),
         lambda: scan_payments(_ORDER.encode()),
+        lambda: _scan_lines(_LINES),
     ]
     if not RUNS_HERE:
         return

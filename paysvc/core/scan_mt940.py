@@ -10,7 +10,7 @@ elsewhere (core/proof.py).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
@@ -20,6 +20,7 @@ import numpy as np
 
 from paysvc.core.columns import BOOKED, EntryColumns, TextColumn
 from paysvc.core.messages import Statement, StatementProof
+from paysvc.core.scan_xml import WORTH_SCANNING
 from paysvc.domain.errors import FileRefused
 from paysvc.domain.money import VND
 
@@ -89,8 +90,44 @@ def read_mt940(content: bytes) -> tuple[Statement, ...]:
 
     Raises `FileRefused` (with code and line) for all that is not a whole, legal file.
     """
-    pages = list(_pages(_fields(_unwrapped(content))))
-    return tuple(_statement(group) for group in _grouped(pages))
+    scanned = read_scanned(content) if len(content) >= WORTH_SCANNING else None
+    return scanned or read_by_fields(content)
+
+
+def read_by_fields(content: bytes) -> tuple[Statement, ...]:
+    """`read_mt940` for any legal file and any fault: the reference that the scanner is held against."""
+    return tuple(_statement(group, _entries_of) for group in _grouped_pages(content))
+
+
+def read_scanned(content: bytes) -> tuple[Statement, ...] | None:
+    """`read_mt940` for a file of plain entries; None where only `read_by_fields` can tell."""
+    from paysvc.core.scan_mt940_lines import scan_lines
+
+    lines = scan_lines(content)
+    if lines is None:
+        return None
+    runs = iter(lines.runs)
+
+    def entries(pages: list[_Page], currency: str) -> EntryColumns:
+        of_pages = [next(runs) for page in pages for _ in page.entries]
+        begin, end = (of_pages[0][0], of_pages[-1][1]) if of_pages else (0, 0)
+        if currency == VND and lines.has_fraction(begin, end):
+            _refuse("amount_not_whole", "An amount is not in whole đồng.", 0)
+        return lines.entries(begin, end, currency, _booking_day_of)
+
+    try:
+        return tuple([_statement(group, entries) for group in _grouped_pages(lines.frame)])
+    except FileRefused:
+        # Read again by fields, it is found again, with its place in the whole file.
+        return None
+
+
+def _grouped_pages(content: bytes) -> Iterator[list[_Page]]:
+    return _grouped(list(_pages(_fields(_unwrapped(content)))))
+
+
+def _entries_of(pages: list[_Page], currency: str) -> EntryColumns:
+    return _entries([entry for page in pages for entry in page.entries], currency)
 
 
 def _refuse(code: str, message: str, line: int) -> NoReturn:
@@ -238,7 +275,7 @@ def _follows(before: _Page, page: _Page) -> bool:
     return same and (before.number[1] is None or page.number[1] == before.number[1] + 1)
 
 
-def _statement(pages: list[_Page]) -> Statement:
+def _statement(pages: list[_Page], entries: Callable[[list[_Page], str], EntryColumns]) -> Statement:
     opening, closing, number = pages[0].opening, pages[-1].closing, pages[0].number
     assert opening is not None
     assert closing is not None
@@ -258,7 +295,7 @@ def _statement(pages: list[_Page]) -> Statement:
         from_date=opening.day,
         to_date=closing.day,
         proof=StatementProof(opening.amount, closing.amount),
-        entries=_entries([entry for page in pages for entry in page.entries], opening.currency),
+        entries=entries(pages, opening.currency),
         problems=tuple(problems),
     )
 
@@ -308,6 +345,10 @@ def _reference(ours: bytes, named: bytes) -> bytes:
     if ours in _NO_REFERENCE or named.startswith(ours):
         return b"" if (named or ours) in _NO_REFERENCE else named
     return ours
+
+
+def _booking_day_of(value_day: int, entry_day: int | None) -> bytes:
+    return _booking_day(b"%06d" % value_day, None if entry_day is None else b"%04d" % entry_day, 0)
 
 
 def _booking_day(value_day: bytes, entry_day: bytes | None, line: int) -> bytes:

@@ -35,7 +35,8 @@ def text_column(data: UInt8, spans: Int64) -> TextColumn:
 
 
 @kernel
-def _digit(byte: Any) -> Any:
+def digit(byte: Any) -> Any:
+    """The value of an ASCII digit."""
     return np.int64(byte) - _ZERO
 
 
@@ -57,7 +58,7 @@ def amount_at(data: Any, span: Any, currency_span: Any) -> Any:
     whole = 0
     digits = 0
     while at < end and _ZERO <= data[at] <= _NINE:
-        whole = whole * 10 + _digit(data[at])
+        whole = whole * 10 + digit(data[at])
         at += 1
         digits += 1
     if digits == 0 or digits > 18:
@@ -68,7 +69,7 @@ def amount_at(data: Any, span: Any, currency_span: Any) -> Any:
             return refused
         at += 1
         while at < end and _ZERO <= data[at] <= _NINE:
-            fraction = fraction * 10 + _digit(data[at])
+            fraction = fraction * 10 + digit(data[at])
             at += 1
             places += 1
         if at < end:
@@ -94,7 +95,7 @@ def number_at(data: Any, span: Any) -> Any:
     for step in range(length):
         if not _ZERO <= data[at + step] <= _NINE:
             return -1
-        value = value * 10 + _digit(data[at + step])
+        value = value * 10 + digit(data[at + step])
     return value
 
 
