@@ -9,7 +9,9 @@ from typing import NoReturn
 from bank_adapters.delimited_windows1258 import from_windows_1258
 from bank_adapters.payment_checks import DIGITS, PRINTABLE, rows_outside
 from paysvc.core.columns import StatusColumns, TextColumn
+from paysvc.core.csv_columns import split_fields, text_numbers
 from paysvc.core.messages import BankReturns, GroupStatus
+from paysvc.core.proof import exact_sum
 from paysvc.domain.errors import FileRefused
 
 _GROUP_STATUSES = frozenset({"ACCP", "PART", "RJCT"})
@@ -22,7 +24,7 @@ def read_status(content: bytes) -> BankReturns:
     lines = _whole_lines(content)
     header = _header(lines[0])
     count, total_vnd = _trailer(content, lines[-1])
-    details = [line.split("|") for line in lines[1:-1]]
+    details = lines[1:-1]
     statuses, sum_vnd = _details(details)
     if len(details) != count:
         _refuse("control_totals_lie", f"The trailer counts {count} lines, the file has {len(details)}.", len(lines))
@@ -87,23 +89,24 @@ def _trailer(content: bytes, line: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def _details(rows: list[list[str]]) -> tuple[StatusColumns, int]:
+def _details(lines: list[str]) -> tuple[StatusColumns, int]:
     """The `D` lines in columns, and the sum of their amounts."""
-    for line, row in enumerate(rows, start=2):
-        if len(row) != 7 or row[0] != "D":
+    for line, detail in enumerate(lines, start=2):
+        if detail.count("|") != 6 or not detail.startswith("D|"):
             _refuse("line_malformed", "The line is not a D line of seven fields.", line)
-    _, numbers, references, states, reasons, bank_references, amounts = zip(*rows, strict=True) if rows else [()] * 7
-    columns = StatusColumns(*map(TextColumn.of, (references, states, reasons, bank_references)))
+    fields = split_fields("".join([f"{line}\n" for line in lines]).encode(), 7, ord("|"))
+    _, numbers, references, states, reasons, bank_references, amounts = fields
+    columns = StatusColumns(references, states, reasons, bank_references)
     rules = (
-        (TextColumn.of(numbers), DIGITS, 1, 9),
+        (numbers, DIGITS, 1, 9),
         (columns.reference, PRINTABLE, 1, 35),
         (columns.status, _CAPITALS, 4, 4),
         (columns.bank_reference, PRINTABLE, 0, 35),
-        (TextColumn.of(amounts), DIGITS, 1, 15),
+        (amounts, DIGITS, 1, 15),
     )
     for column, allowed, least, most in rules:
         if wrong := rows_outside(column, allowed, least, most):
             _refuse("line_malformed", "A field of the line is empty, too long or of the wrong kind.", wrong[0] + 2)
-    if max(map(len, reasons), default=0) > 140:
+    if max(map(len, reasons.categories()[0]), default=0) > 140:
         _refuse("line_malformed", "A reason is longer than 140 characters.", 1)
-    return columns, sum(map(int, amounts))
+    return columns, exact_sum(text_numbers(amounts))

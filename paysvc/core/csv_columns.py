@@ -46,20 +46,29 @@ def read_csv(content: bytes, header: Sequence[str]) -> list[TextColumn]:
     body = content[len(first) :]
     if b'"' in body or b"\r" in body or not body.endswith(b"\n"):
         return _by_rows(body.decode(), len(header))
-    data = np.frombuffer(body, dtype=np.uint8)
-    marks = np.flatnonzero((data == _COMMA) | (data == _END))
-    if len(marks) % len(header):
+    return split_fields(body, len(header), _COMMA)
+
+
+def split_fields(rows: bytes, width: int, separator: int) -> list[TextColumn]:
+    """The columns of rows that end with a line feed and have `width` (two or more) fields each.
+
+    `separator` is the byte between fields; nothing is quoted. Raises ValueError when a row has
+    another number of fields.
+    """
+    data = np.frombuffer(rows, dtype=np.uint8)
+    marks = np.flatnonzero((data == separator) | (data == _END))
+    ends = marks[: len(marks) // width * width].reshape(-1, width)
+    if len(marks) % width or (data[ends[:, -1]] != _END).any() or (data[ends[:, :-1]] != separator).any():
         raise ValueError("a row has another number of fields than the header")
-    ends = marks.reshape(-1, len(header))
-    if (data[ends[:, -1]] != _END).any() or (data[ends[:, :-1]] != _COMMA).any():
-        raise ValueError("a row has another number of fields than the header")
-    starts = np.concatenate([np.zeros(1, np.int64), marks[:-1] + 1]).reshape(ends.shape)
-    return [TextColumn.cut(data, starts[:, at], ends[:, at] - starts[:, at]) for at in range(len(header))]
+    starts = np.concatenate([np.zeros(1, np.int64), marks[:-1] + 1])[: ends.size].reshape(ends.shape)
+    return [TextColumn.cut(data, starts[:, at], ends[:, at] - starts[:, at]) for at in range(width)]
 
 
 def numbers_text(values: Int64) -> TextColumn:
     """Whole numbers in decimal."""
-    return TextColumn.of(list(map(str, values.tolist())))
+    # Amounts repeat: a few hundred different ones stand for any number of people.
+    different, codes = np.unique(values, return_inverse=True)
+    return TextColumn.of(list(map(str, different.tolist()))).take(codes)
 
 
 def text_numbers(column: TextColumn) -> Int64:
