@@ -6,20 +6,24 @@ Run alone, never under xdist: `python -m pytest benchmarks/bench_core.py`.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import UTC, date, datetime
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from paysvc.core import scan_camt, scan_pain001, scan_pain002
 from paysvc.core.columns import PaymentColumns, SentColumns, TextColumn
 from paysvc.core.emit_pain001 import write_pain001
 from paysvc.core.join import find_positions
-from paysvc.core.messages import ControlTotals, Debtor, PaymentBatch, Statement
+from paysvc.core.messages import BankReturns, ControlTotals, Debtor, PaymentBatch, Statement
 from paysvc.core.proof import problems_of
 from paysvc.core.scan_camt import read_camt
-from paysvc.core.scan_pain001 import read_pain001
+from paysvc.core.scan_pain001 import SentFile, read_pain001
 from paysvc.core.scan_pain002 import read_pain002
+from paysvc.core.scan_xml import message_name
 from paysvc.core.verdicts import OUTCOMES, decide, discrepancies, tally, totals_by_outcome
 from paysvc.domain.reconciliation import Outcome
 
@@ -29,6 +33,26 @@ ISO = "urn:iso:std:iso:20022:tech:xsd:"
 #: Every 40th payment comes back (2.5 %), the share that the field sees.
 RETURNED = range(0, COUNT, 40)
 OPENING = COUNT * AMOUNT
+
+
+class Readers(NamedTuple):
+    """One way of reading what banks send."""
+
+    camt: Callable[[bytes], tuple[str, tuple[Statement, ...]]]
+    pain001: Callable[[bytes], SentFile]
+    pain002: Callable[[bytes], BankReturns]
+
+
+#: The kernels, and the parser that they are held against, side by side.
+HOW = ("kernels", "parser")
+READERS = {
+    "kernels": Readers(read_camt, read_pain001, read_pain002),
+    "parser": Readers(
+        lambda content: scan_camt.read_by_parser(content, message_name(content)),
+        lambda content: scan_pain001.read_by_parser(content, message_name(content)),
+        lambda content: scan_pain002.read_by_parser(content, message_name(content)),
+    ),
+}
 
 
 def reference(number: int) -> str:
@@ -106,12 +130,14 @@ def test_write_a_payment_order(benchmark: BenchmarkFixture, batch: PaymentBatch)
     assert f"<CtrlSum>{COUNT * AMOUNT}</CtrlSum>".encode() in content
 
 
-def test_read_a_payment_order(benchmark: BenchmarkFixture, order: bytes) -> None:
-    found = benchmark.pedantic(read_pain001, args=(order,), rounds=3)
+@pytest.mark.parametrize("how", HOW)
+def test_read_a_payment_order(benchmark: BenchmarkFixture, order: bytes, how: str) -> None:
+    found = benchmark.pedantic(READERS[how].pain001, args=(order,), rounds=3, warmup_rounds=1)
     assert found.totals == ControlTotals(COUNT, COUNT * AMOUNT)
 
 
-def test_read_a_status_report(benchmark: BenchmarkFixture) -> None:
+@pytest.mark.parametrize("how", HOW)
+def test_read_a_status_report(benchmark: BenchmarkFixture, how: str) -> None:
     content = (
         f'<Document xmlns="{ISO}pain.002.001.10"><CstmrPmtStsRpt><GrpHdr><MsgId>R1</MsgId>'
         "<CreDtTm>2026-11-24T09:00:00+07:00</CreDtTm></GrpHdr><OrgnlGrpInfAndSts><OrgnlMsgId>M1</OrgnlMsgId>"
@@ -124,17 +150,18 @@ def test_read_a_status_report(benchmark: BenchmarkFixture) -> None:
         )
         + "</OrgnlPmtInfAndSts></CstmrPmtStsRpt></Document>"
     ).encode()
-    found = benchmark.pedantic(read_pain002, args=(content,), rounds=3)
+    found = benchmark.pedantic(READERS[how].pain002, args=(content,), rounds=3, warmup_rounds=1)
     assert found.statuses is not None
     assert (len(found.statuses), found.statuses.reference[COUNT - 1]) == (COUNT, reference(COUNT - 1))
 
 
-def test_read_and_prove_a_statement(benchmark: BenchmarkFixture, statement: bytes) -> None:
+@pytest.mark.parametrize("how", HOW)
+def test_read_and_prove_a_statement(benchmark: BenchmarkFixture, statement: bytes, how: str) -> None:
     def read() -> tuple[Statement, list[str]]:
-        found = read_camt(statement)[1][0]
+        found = READERS[how].camt(statement)[1][0]
         return found, problems_of(found)
 
-    found, problems = benchmark.pedantic(read, rounds=3)
+    found, problems = benchmark.pedantic(read, rounds=3, warmup_rounds=1)
     assert problems == []
     assert (len(found.entries), int(found.entries.is_debit.sum())) == (COUNT + len(RETURNED), COUNT)
 
