@@ -282,8 +282,6 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['import_file_id'], ['import_file.id'], name=op.f('fk_beneficiary_version_import_file_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_beneficiary_version'))
     )
-    op.create_index(op.f('ix_beneficiary_version_beneficiary_id'), 'beneficiary_version', ['beneficiary_id'], unique=False)
-    op.create_index(op.f('ix_beneficiary_version_unit_code'), 'beneficiary_version', ['unit_code'], unique=False)
     op.create_index('uq_beneficiary_version_open', 'beneficiary_version', ['beneficiary_id'], unique=True, sqlite_where=sa.text('valid_to IS NULL'), postgresql_where=sa.text('valid_to IS NULL'))
     op.create_table('discrepancy',
     sa.Column('id', ID, autoincrement=False, nullable=False),
@@ -320,7 +318,6 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['import_file_id'], ['import_file.id'], name=op.f('fk_enrolment_import_file_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_enrolment'))
     )
-    op.create_index(op.f('ix_enrolment_beneficiary_id'), 'enrolment', ['beneficiary_id'], unique=False)
     op.create_index('uq_enrolment_open', 'enrolment', ['beneficiary_id', 'programme_code'], unique=True, sqlite_where=sa.text('valid_to IS NULL'), postgresql_where=sa.text('valid_to IS NULL'))
     op.create_table('entitlement',
     sa.Column('id', ID, autoincrement=False, nullable=False),
@@ -491,7 +488,6 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['beneficiary_id'], ['beneficiary.id'], name=op.f('fk_account_match_beneficiary_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_account_match'))
     )
-    op.create_index(op.f('ix_account_match_beneficiary_id'), 'account_match', ['beneficiary_id'], unique=False)
     op.create_index('ix_account_match_review', 'account_match', ['id'], unique=False, sqlite_where=sa.text("valid_to IS NULL AND decided_by = 'match-accounts' AND outcome IN ('name_close', 'name_mismatch', 'several_accounts')"), postgresql_where=sa.text("valid_to IS NULL AND decided_by = 'match-accounts' AND outcome IN ('name_close', 'name_mismatch', 'several_accounts')"))
     op.create_index('uq_account_match_open', 'account_match', ['beneficiary_id'], unique=True, sqlite_where=sa.text('valid_to IS NULL'), postgresql_where=sa.text('valid_to IS NULL'))
     op.create_table('bank_file',
@@ -606,7 +602,6 @@ def downgrade() -> None:
     op.drop_table('bank_file')
     op.drop_index('uq_account_match_open', table_name='account_match', sqlite_where=sa.text('valid_to IS NULL'), postgresql_where=sa.text('valid_to IS NULL'))
     op.drop_index('ix_account_match_review', table_name='account_match', sqlite_where=sa.text("valid_to IS NULL AND decided_by = 'match-accounts' AND outcome IN ('name_close', 'name_mismatch', 'several_accounts')"), postgresql_where=sa.text("valid_to IS NULL AND decided_by = 'match-accounts' AND outcome IN ('name_close', 'name_mismatch', 'several_accounts')"))
-    op.drop_index(op.f('ix_account_match_beneficiary_id'), table_name='account_match')
     op.drop_table('account_match')
     op.drop_table('superseded_identifier')
     op.drop_table('run')
@@ -627,13 +622,10 @@ def downgrade() -> None:
     op.drop_index(op.f('ix_entitlement_beneficiary_id'), table_name='entitlement')
     op.drop_table('entitlement')
     op.drop_index('uq_enrolment_open', table_name='enrolment', sqlite_where=sa.text('valid_to IS NULL'), postgresql_where=sa.text('valid_to IS NULL'))
-    op.drop_index(op.f('ix_enrolment_beneficiary_id'), table_name='enrolment')
     op.drop_table('enrolment')
     op.drop_index(op.f('ix_discrepancy_instruction_id'), table_name='discrepancy')
     op.drop_table('discrepancy')
     op.drop_index('uq_beneficiary_version_open', table_name='beneficiary_version', sqlite_where=sa.text('valid_to IS NULL'), postgresql_where=sa.text('valid_to IS NULL'))
-    op.drop_index(op.f('ix_beneficiary_version_unit_code'), table_name='beneficiary_version')
-    op.drop_index(op.f('ix_beneficiary_version_beneficiary_id'), table_name='beneficiary_version')
     op.drop_table('beneficiary_version')
     op.drop_index(op.f('ix_batch_cycle_id'), table_name='batch')
     op.drop_table('batch')

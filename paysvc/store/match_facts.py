@@ -163,9 +163,10 @@ def _people(beneficiary_id: int | None) -> Select[Any]:
         )
         .join_from(beneficiary_version, beneficiary, person.beneficiary_id == beneficiary.c.id)
         .outerjoin(account_match, and_(match.beneficiary_id == beneficiary.c.id, match.valid_to.is_(None)))
-        .where(_is_open(person))
     )
-    return found if beneficiary_id is None else found.where(person.beneficiary_id == beneficiary_id)
+    if beneficiary_id is None:
+        return found.where(_is_open(person))
+    return found.where(person.beneficiary_id == beneficiary_id, person.valid_to.is_(None))
 
 
 def _former_numbers(connection: Connection, beneficiary_id: int | None) -> dict[int, list[tuple[bytes, str]]]:

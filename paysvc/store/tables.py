@@ -85,7 +85,7 @@ _OPEN = text("valid_to IS NULL")
 
 
 def _one_open(name: str, *columns: str) -> Index:
-    """At most one open version for these columns."""
+    """At most one open version for these columns; it is found by this index, and closed ones by none."""
     return Index(name, *columns, unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN)
 
 
@@ -261,13 +261,13 @@ beneficiary_version = Table(
     "beneficiary_version",
     metadata,
     _id(),
-    Column("beneficiary_id", ForeignKey("beneficiary.id"), nullable=False, index=True),
+    Column("beneficiary_id", ForeignKey("beneficiary.id"), nullable=False),
     *_versions(),
     Column("full_name", String(140), nullable=False),
     #: ISO date, or only the year where nothing more is known (old people).
     Column("birth", String(10), nullable=False),
     Column("sex", String(6), nullable=False),
-    Column("unit_code", String(10), nullable=False, index=True),
+    Column("unit_code", String(10), nullable=False),
     Column("row_digest", LargeBinary(32), nullable=False),
     Column("import_file_id", ForeignKey("import_file.id"), nullable=False),
     _one_open("uq_beneficiary_version_open", "beneficiary_id"),
@@ -289,7 +289,7 @@ enrolment = Table(
     "enrolment",
     metadata,
     _id(),
-    Column("beneficiary_id", ForeignKey("beneficiary.id"), nullable=False, index=True),
+    Column("beneficiary_id", ForeignKey("beneficiary.id"), nullable=False),
     Column("programme_code", String(20), nullable=False),
     #: Selects the coefficient within the programme's rates.
     Column("category", String(20), nullable=False),
@@ -358,7 +358,7 @@ account_match = Table(
     "account_match",
     metadata,
     _id(),
-    Column("beneficiary_id", ForeignKey("beneficiary.id"), nullable=False, index=True),
+    Column("beneficiary_id", ForeignKey("beneficiary.id"), nullable=False),
     Column("outcome", String(24), nullable=False),
     #: The account this outcome is about, where there is exactly one.
     Column("account_id", ForeignKey("bank_account.id")),
