@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from paysvc.core.columns import TextColumn
 from paysvc.core.join import Keys, find_positions
+from paysvc.core.row_writer import write_rows
 
 # Few letters and short texts, so that equal ones, empty ones and equal lengths are frequent; NUL,
 # because a fixed-width form would lose it; a letter of three bytes.
@@ -99,3 +100,12 @@ def test_a_key_that_occurs_twice_is_refused(keys: list[str]) -> None:
     else:
         with pytest.raises(ValueError, match=f"{len(keys) - len(set(keys))} key"):
             Keys.of(TextColumn.of(keys))
+
+
+@given(_ANY, _ANY, st.binary(max_size=3), st.binary(max_size=3))
+def test_rows_are_written_one_behind_the_other(left: list[str], right: list[str], between: bytes, end: bytes) -> None:
+    count = min(len(left), len(right))
+    pieces = [TextColumn.of(left[:count]), between, TextColumn.of(right[:count]), end]
+    rows = zip(left[:count], right[:count], strict=True)
+    expected = b"".join(one.encode() + between + other.encode() + end for one, other in rows)
+    assert write_rows(pieces, count).tobytes() == expected

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from paysvc.core.columns import Int64, TextColumn
+from paysvc.core.row_writer import write_rows
 from paysvc.domain.report_lines import csv_bytes
 
 _COMMA, _END = 0x2C, 0x0A
@@ -26,15 +27,9 @@ def write_csv(header: Sequence[str], columns: Sequence[TextColumn]) -> bytes:
     """UTF-8 with line feeds as ends; equal columns (two or more, equally long) give equal bytes everywhere."""
     if any(mark in data for data in (column.data.tobytes() for column in columns) for mark in _SPECIAL):
         return csv_bytes(header, zip(*(column.to_list() for column in columns), strict=True))
-    count = len(columns[0])
-    ends = np.cumsum(sum((column.lengths for column in columns), np.full(count, len(columns), np.int64)))
-    written = np.full(int(ends[-1]) if count else 0, _COMMA, np.uint8)
-    written[ends - 1] = _END
-    starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])[:count]
-    for column in columns:
-        column.put_into(written, starts)
-        starts = starts + column.lengths + 1
-    return csv_bytes(header, ()) + written.tobytes()
+    pieces: list[bytes | TextColumn] = [piece for column in columns for piece in (column, b",")]
+    pieces[-1] = b"\n"
+    return csv_bytes(header, ()) + write_rows(pieces, len(columns[0])).tobytes()
 
 
 def read_csv(content: bytes, header: Sequence[str]) -> list[TextColumn]:
