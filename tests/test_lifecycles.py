@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from paysvc.domain.errors import DoesNotReconcile
 from paysvc.domain.identifiers import end_to_end_id
 from paysvc.domain.instructions import (
     BATCH_NEXT,
@@ -16,6 +17,7 @@ from paysvc.domain.instructions import (
     BatchState,
     CycleState,
     InstructionState,
+    content_sha256,
     end_to_end_ids,
     may_follow,
 )
@@ -112,3 +114,23 @@ def test_ids_by_the_column_are_the_ids_one_by_one() -> None:
     assert at_once == [end_to_end_id(key, *row) for row in rows]
     assert len(set(at_once)) == len(rows)
     assert end_to_end_ids(key, [], [], [], [], []) == []
+
+
+def test_contents_that_differ_in_anything_have_other_digests() -> None:
+    contents = [
+        ({"code": "A"}, 2, ["P1\x1fP2", "1\x1f2"]),
+        ({"code": "B"}, 2, ["P1\x1fP2", "1\x1f2"]),
+        ({"code": "A"}, 2, ["P2\x1fP1", "1\x1f2"]),
+        ({"code": "A"}, 2, ["P1\x1fP2", "1\x1f2", "\x1f"]),
+        ({"code": "A"}, 1, ["P1P2", "12"]),
+        ({"code": "A"}, 1, ["P1P", "212"]),
+        ({"code": "A"}, 1, ["P1P212", ""]),
+        ({"code": "A"}, 0, ["", ""]),
+    ]
+    assert len({content_sha256(*content) for content in contents}) == len(contents)
+
+
+@pytest.mark.parametrize("column", ["P1\x1fP2\x1fP3", "P1P2", ""])
+def test_a_value_that_could_be_two_is_not_digested(column: str) -> None:
+    with pytest.raises(DoesNotReconcile, match="no value may hold"):
+        content_sha256({}, 2, [column])
