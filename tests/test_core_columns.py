@@ -59,6 +59,11 @@ def test_texts_are_found_by_value(texts: list[str], value: str, several: list[st
 
 
 @given(_ANY)
+def test_letters_are_looked_at_all_together(texts: list[str]) -> None:
+    assert TextColumn.of(texts).holds_only(b"ab") is (set("".join(texts)) <= set("ab"))
+
+
+@given(_ANY)
 def test_categories_are_the_different_texts(texts: list[str]) -> None:
     different, codes = TextColumn.of(texts).categories()
     assert sorted(different) == sorted(set(texts))

@@ -148,6 +148,12 @@ class TextColumn:
             found |= self.is_equal(value)
         return found
 
+    def holds_only(self, letters: bytes) -> bool:
+        """Whether no text holds another byte than these."""
+        is_letter = np.zeros(256, np.bool_)
+        is_letter[np.frombuffer(letters, dtype=np.uint8)] = True
+        return bool(is_letter[self.data[: self.offsets[-1]]].all())
+
     def is_same(self, other: TextColumn) -> Bool:
         """Row by row, whether both columns (equally long) hold the same text."""
         same: Bool = self.lengths == other.lengths

@@ -146,10 +146,8 @@ def _unwritable_accounts(column: TextColumn) -> Iterator[Unwritable]:
 
 def _is_made_of(column: TextColumn, letters: bytes, longest: int) -> bool:
     """Whether every text has 1 to `longest` bytes, all of them among `letters`."""
-    is_letter = np.zeros(256, np.bool_)
-    is_letter[np.frombuffer(letters, np.uint8)] = True
     lengths = column.lengths
-    return bool(((lengths >= 1) & (lengths <= longest)).all() and is_letter[column.data[: column.offsets[-1]]].all())
+    return bool(((lengths >= 1) & (lengths <= longest)).all()) and column.holds_only(letters)
 
 
 def _unwritable_texts(field: str, column: TextColumn, *, is_required: bool) -> list[Unwritable]:
