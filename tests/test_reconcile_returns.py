@@ -590,6 +590,22 @@ def test_a_payment_is_looked_up_however_many_there_ever_were(sent_world: World) 
     assert all(step.startswith("SEARCH") for step in plan[1:])
 
 
+@pytest.mark.parametrize("worth_reading", [0, 4])
+def test_reading_whole_batches_finds_what_look_ups_find(
+    sent_world: World, monkeypatch: pytest.MonkeyPatch, worth_reading: int
+) -> None:
+    """Two of three payments, a stranger and nothing; batches are read whole, or (0) are too large for it."""
+    wanted = [*sent_world.references()[:2], "STRANGE", ""]
+    with sent_world.database.write() as connection:
+        expected = bookings.read_by_reference(connection, "AGRI", wanted)
+        for name, value in (("_WORTH_SAMPLING", 1), ("_SAMPLE", 3), ("_WORTH_READING", worth_reading)):
+            monkeypatch.setattr(bookings, name, value)
+        found = bookings.read_by_reference(connection, "AGRI", wanted)
+        assert bookings.read_by_reference(connection, "POST", wanted)["id"] == []
+    assert sorted(zip(*found.values(), strict=True)) == sorted(zip(*expected.values(), strict=True))
+    assert len(found["id"]) == 2
+
+
 def test_a_file_the_database_cannot_hold_is_kept_aside(world: World) -> None:
     """PostgreSQL keeps no NUL in a text; SQLite does."""
     strange = status_file("S1", message_of(world), [("STRANGE\x00", "RJCT", "AC01", "")])

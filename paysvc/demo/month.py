@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -220,20 +220,26 @@ def _plan(desk: _Desk) -> PlanResult:
 
 
 def _let_banks_work(desk: _Desk, banks: Sequence[MockBank]) -> None:
-    """Day after day: the banks work, we collect and reconcile."""
+    """Day after day: the banks work, we collect and reconcile.
+
+    The banks are programs of their own and do not wait for us: while we reconcile what they
+    gave us in the evening, they are at their next day already.
+    """
     wiring, operator = desk.wiring, desk.officers[Role.BANK_OPERATOR]
     days = [SENDING_DAY + timedelta(days=n) for n in range((LAST_BANKING_DAY - SENDING_DAY).days + 1)]
     with ThreadPoolExecutor(len(banks)) as at_once:
-        for day in days:
+        working = [at_once.submit(bank.run_day, days[0]) for bank in banks]
+        for day, next_day in zip_longest(days, days[1:]):
             with desk.stages.stage("Banks work") as progress:
-                # Three programs, so they work side by side.
-                for number, _ in enumerate(at_once.map(partial(MockBank.run_day, day=day), banks)):
-                    progress(number + 1, len(banks))
+                for number, bank_day in enumerate(working, 1):
+                    bank_day.result()
+                    progress(number, len(banks))
             desk.at(day, 22)
             with desk.stages.stage("Collect returns"):
                 collected = collect_returns(wiring.database, wiring.vault, wiring.banks, desk.clock, operator)
                 if collected.unreachable:
                     raise collected.unreachable[0]
+            working = [at_once.submit(bank.run_day, next_day) for bank in banks] if next_day else []
             with desk.stages.stage("Reconcile returns") as progress:
                 reconcile_returns(wiring.database, wiring.vault, wiring.banks, desk.clock, operator, progress=progress)
 

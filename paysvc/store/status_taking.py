@@ -121,15 +121,10 @@ def _require_agreement(group: GroupStatus, one: Batch) -> None:
 
 def _known(connection: Connection, bank_code: str, named: StatusColumns, whole: list[Batch]) -> Columns:
     """Every payment the file speaks of, by name or as part of a whole file, each once."""
-    parts = [bookings.read_by_reference(connection, bank_code, named.reference.to_list())]
-    parts += [bookings.read_by_batch(connection, batch_id) for batch_id in sorted({one.id for one in whole})]
-    if len(parts) == 1:
-        return parts[0]
-    rows: dict[int, tuple[object, ...]] = {}
-    for part in parts:
-        rows.update(zip(part["id"], zip(*part.values(), strict=True), strict=True))
-    columns = zip(*rows.values(), strict=True) if rows else ([] for _ in parts[0])
-    return {name: list(values) for name, values in zip(parts[0], columns, strict=True)}
+    parts = [bookings.read_by_batch(connection, batch_id) for batch_id in sorted({one.id for one in whole})]
+    found = {reference for part in parts for reference in part["end_to_end_id"]}
+    others = [reference for reference in named.reference.to_list() if reference not in found]
+    return bookings.joined_parts([*parts, bookings.read_by_reference(connection, bank_code, others)])
 
 
 def _rows(named: StatusColumns, groups: tuple[GroupStatus, ...], answered: dict[str, Batch], known: Columns) -> _Rows:
