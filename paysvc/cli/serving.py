@@ -12,7 +12,6 @@ from paysvc import scheduler as ticking
 from paysvc.cli.office import Office, examples, pass_office
 from paysvc.cli.output import messages
 from paysvc.config import Settings
-from paysvc.core.prepare import prepare
 from paysvc.services import manage_schedules
 from paysvc.services.manage_officers import FIRST_START
 from paysvc.store import schema
@@ -49,11 +48,18 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn brings no type
         configure_logging(self._settings.log_level)
         wiring = wire(self._settings)
         schema.require_current(wiring.database)
-        prepare()  # before the first request, so that none waits for a kernel to be compiled
+        _prepare()  # before the first request, so that none waits for a kernel to be compiled
         if self._with_scheduler:
             manage_schedules.set_default_schedules(wiring.database, wiring.clock, FIRST_START)
             ticking.start_in_background(wiring)
         return create_app(wiring)
+
+
+def _prepare() -> None:
+    # Imported here: no other command should wait for the compiler to be loaded.
+    from paysvc.core.prepare import prepare
+
+    prepare()
 
 
 @click.command(epilog=examples("paysvc serve", "paysvc --home paysvc-demo/office serve --port 8080"))
@@ -80,5 +86,5 @@ def scheduler(office: Office) -> None:
     configure_logging(office.settings().log_level)
     with office.open() as wiring:
         messages.print(f"{wiring.database.description}; ticking every {ticking.TICK.seconds} s", markup=False)
-        prepare()
+        _prepare()
         ticking.run_forever(wiring)

@@ -11,10 +11,12 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
@@ -24,6 +26,8 @@ from paysvc.demo.people import BANKS
 #: How long a bank may take for one business day of a whole province, in seconds.
 _DAY_LIMIT = 600.0
 _READY_LIMIT = 30.0
+#: How long a bank waits before it looks into an empty inbox again, in seconds.
+_LOOK_AGAIN = 0.25
 
 #: The control doors are plain HTTP on the loopback address.
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -60,16 +64,20 @@ PROFILES: tuple[BankProfile, ...] = (
 class MockBank:
     """One running mock bank."""
 
-    def __init__(self, profile: BankProfile, ready: dict[str, Any], process: subprocess.Popen[str]) -> None:
+    def __init__(self, profile: BankProfile, ready: dict[str, Any]) -> None:
         self.profile = profile
         self.ready = ready
-        self._process = process
         # One client for all calls: a new one each time would load the machine's certificates anew.
         self._control = httpx.Client(base_url=ready["control_url"], timeout=_DAY_LIMIT, trust_env=False, verify=_NO_TLS)
 
     def run_day(self, day: date) -> dict[str, Any]:
         """Let the bank work through everything up to and including this day."""
         return self._post("/control/day", {"date": day.isoformat()})
+
+    def take_files(self, day: date) -> int:
+        """Let the bank take and answer what waits on this day, which stays open; how many files it was."""
+        taken: int = self._post("/control/day", {"date": day.isoformat(), "stays_open": True})["taken"]["files"]
+        return taken
 
     def misbehave(self, what: dict[str, Any]) -> dict[str, Any]:
         return self._post("/control/misbehave", what)
@@ -81,17 +89,9 @@ class MockBank:
         result: dict[str, Any] = answer.json()
         return result
 
-    def stop(self) -> None:
+    def close(self) -> None:
+        """Hang up; the bank itself goes on."""
         self._control.close()
-        if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        if self._process.stdout:
-            self._process.stdout.close()
 
     def toml(self) -> str:
         """The office's settings for this bank (`banks.toml`)."""
@@ -129,20 +129,45 @@ class MockBank:
 
 
 @contextmanager
+def taking_files(banks: Sequence[MockBank], day: date) -> Iterator[None]:
+    """The banks take files as they come, for as long as somebody sends."""
+    over = Event()
+
+    def take(bank: MockBank) -> None:
+        while not over.is_set():
+            if not bank.take_files(day):
+                over.wait(_LOOK_AGAIN)
+
+    with ThreadPoolExecutor(len(banks)) as at_once:
+        working = [at_once.submit(take, bank) for bank in banks]
+        try:
+            yield
+        finally:
+            over.set()
+        for one in working:
+            one.result()
+
+
+@contextmanager
 def mock_banks(
     folder: Path, seed: int, first_day: date, opening_vnd: int, profiles: Sequence[BankProfile] = PROFILES
 ) -> Iterator[list[MockBank]]:
     """Start the banks, wait until each is ready, and stop them at the end, whatever happens."""
     with ExitStack() as stack:
-        started = []
+        processes = []
         for number, profile in enumerate(profiles):
-            bank = _start(folder / profile.code.lower(), profile, seed + number, first_day, opening_vnd)
-            stack.callback(bank.stop)
-            started.append(bank)
-        yield started
+            process = _start(folder / profile.code.lower(), profile, seed + number, first_day, opening_vnd)
+            stack.callback(_stop, process)
+            processes.append(process)
+        # All of them are starting by now, side by side.
+        pairs = zip(profiles, processes, strict=True)
+        banks = [_ready(profile, process, folder / profile.code.lower()) for profile, process in pairs]
+        for bank in banks:
+            stack.callback(bank.close)
+        yield banks
 
 
-def _start(home: Path, profile: BankProfile, seed: int, first_day: date, opening_vnd: int) -> MockBank:
+def _start(home: Path, profile: BankProfile, seed: int, first_day: date, opening_vnd: int) -> subprocess.Popen[str]:
     home.mkdir(parents=True, exist_ok=True)
     log = (home / "bank.log").open("w")
     words = [sys.executable, "-m", "bank_adapters.mock_bank", "--profile", profile.profile, "--home", str(home)]
@@ -150,10 +175,26 @@ def _start(home: Path, profile: BankProfile, seed: int, first_day: date, opening
     words += ["--bin", profile.bin]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log, text=True)
     log.close()
+    return process
+
+
+def _ready(profile: BankProfile, process: subprocess.Popen[str], home: Path) -> MockBank:
     assert process.stdout is not None
     # The first line is the bank's word that its doors are open; a bank that dies closes the pipe.
     line = process.stdout.readline()
     if not line:
         process.wait(timeout=_READY_LIMIT)
         raise RuntimeError(f"the mock bank {profile.code} did not start; see {home / 'bank.log'}")
-    return MockBank(profile, json.loads(line), process)
+    return MockBank(profile, json.loads(line))
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    if process.stdout:
+        process.stdout.close()

@@ -101,6 +101,7 @@ def replace_outcomes(connection: Connection, change: Change, at: datetime) -> in
             "reason": Same(""),
             "valid_from": Same(at),
         },
+        staged=True,
     )
     return len(change.outdated)
 
