@@ -207,20 +207,6 @@ def test_a_closed_day_stays_closed(bank: Counter) -> None:
     assert len(bank.papers("camt053")) == 4
 
 
-def test_at_noon_files_are_answered_and_nothing_is_booked(bank: Counter) -> None:
-    bank.bring(pain001(TEN))
-    noon = bank.bank.work_through(date(2026, 12, 1), stays_open=True)
-    assert (noon["date"], noon["taken"]["accepted"], noon["booked"]) == ("2026-11-30", 10, {})
-    assert (len(bank.papers("pain002")), len(bank.papers("camt053"))) == (1, 0)
-    assert bank.bank.work_through(date(2026, 12, 1), stays_open=True)["taken"]["files"] == 0
-    evening = bank.work("2026-12-01")
-    assert (evening["date"], evening["taken"]["files"]) == ("2026-12-01", 0)
-    assert evening["booked"] == {"debit": {"count": 10, "amount_vnd": SUM}}
-    # Days before the noon are closed by it.
-    bank.bank.work_through(date(2026, 12, 4), stays_open=True)
-    assert len(bank.papers("camt053")) == 3
-
-
 def test_returns_come_back_one_to_five_working_days_later_with_their_reason(tmp_path: Path) -> None:
     counter = Counter(tmp_path, return_rate=1)
     counter.bring(pain001(ids(200)))

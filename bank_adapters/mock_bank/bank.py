@@ -89,12 +89,11 @@ class Bank:
         path.write_text(value)
         return value
 
-    def work_through(self, day: date, *, stays_open: bool = False) -> dict[str, Any]:
+    def work_through(self, day: date) -> dict[str, Any]:
         """Do all business up to and including `day`: take files, answer them, book, state.
 
         A day that is closed stays closed; what is brought after it is taken and answered, and
-        booked on the next. `stays_open` does it as at noon: files are taken and answered on
-        `day`, and nothing of it is booked yet. Raises ValueError for a day too far ahead.
+        booked on the next. Raises ValueError for a day too far ahead.
         """
         with self._lock:
             office = self._office
@@ -102,16 +101,10 @@ class Bank:
                 raise ValueError(f"{day} is more than {MOST_DAYS} days after {office.closed_day}")
             last_number = office.ledger.next_number("outbox") - 1
             first_booking = office.ledger.next_number("booking")
-            if stays_open:
-                self._close_days(day - ONE_DAY)
             taken = take_files(office, max(office.closed_day, min(day, office.closed_day + ONE_DAY)))
-            if not stays_open:
-                self._close_days(day)
+            while office.closed_day < day:
+                self._close_day(office.closed_day + ONE_DAY)
             return self._summary(taken, first_booking, last_number)
-
-    def _close_days(self, last: date) -> None:
-        while self._office.closed_day < last:
-            self._close_day(self._office.closed_day + ONE_DAY)
 
     def _close_day(self, day: date) -> None:
         office = self._office

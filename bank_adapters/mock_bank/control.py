@@ -38,9 +38,7 @@ class _Visit(Handler):
             return
         text = self.rfile.read(length).decode("utf-8", "replace")
         actions: dict[str, Callable[[dict[str, Any]], Any]] = {
-            "/control/day": lambda request: self.bank.work_through(
-                date.fromisoformat(str(request["date"])), stays_open=bool(request.get("stays_open", False))
-            ),
+            "/control/day": lambda request: self.bank.work_through(date.fromisoformat(str(request["date"]))),
             "/control/misbehave": self.bank.misbehave,
             "/control/statement": lambda request: self.bank.state_again(
                 str(request["date"]), str(request.get("kind", "reissue"))

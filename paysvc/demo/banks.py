@@ -11,12 +11,10 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import httpx
@@ -26,8 +24,6 @@ from paysvc.demo.people import BANKS
 #: How long a bank may take for one business day of a whole province, in seconds.
 _DAY_LIMIT = 600.0
 _READY_LIMIT = 30.0
-#: How long a bank waits before it looks into an empty inbox again, in seconds.
-_LOOK_AGAIN = 0.25
 
 #: The control doors are plain HTTP on the loopback address.
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -73,11 +69,6 @@ class MockBank:
     def run_day(self, day: date) -> dict[str, Any]:
         """Let the bank work through everything up to and including this day."""
         return self._post("/control/day", {"date": day.isoformat()})
-
-    def take_files(self, day: date) -> int:
-        """Let the bank take and answer what waits on this day, which stays open; how many files it was."""
-        taken: int = self._post("/control/day", {"date": day.isoformat(), "stays_open": True})["taken"]["files"]
-        return taken
 
     def misbehave(self, what: dict[str, Any]) -> dict[str, Any]:
         return self._post("/control/misbehave", what)
@@ -126,26 +117,6 @@ class MockBank:
         answer.raise_for_status()
         result: dict[str, Any] = answer.json()
         return result
-
-
-@contextmanager
-def taking_files(banks: Sequence[MockBank], day: date) -> Iterator[None]:
-    """The banks take files as they come, for as long as somebody sends."""
-    over = Event()
-
-    def take(bank: MockBank) -> None:
-        while not over.is_set():
-            if not bank.take_files(day):
-                over.wait(_LOOK_AGAIN)
-
-    with ThreadPoolExecutor(len(banks)) as at_once:
-        working = [at_once.submit(take, bank) for bank in banks]
-        try:
-            yield
-        finally:
-            over.set()
-        for one in working:
-            one.result()
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import Any
 
 from paysvc.clock import VIETNAM, FixedClock
 from paysvc.config import Settings, read_settings
-from paysvc.demo.banks import MockBank, mock_banks, taking_files
+from paysvc.demo.banks import MockBank, mock_banks
 from paysvc.demo.province import Province, write_province
 from paysvc.demo.stages import Stages
 from paysvc.domain.errors import DoesNotReconcile, SignatureInvalid
@@ -129,7 +129,7 @@ def _work(desk: _Desk, folder: Path, province: Province, banks: Sequence[MockBan
         matching = match_accounts(wiring.database, wiring.sealer, clock, desk.officers[Role.MAKER], progress=progress)
     plan = _plan(desk)
     desk.at(SENDING_DAY)
-    with desk.stages.stage("Write and send bank files") as progress, taking_files(banks, SENDING_DAY):
+    with desk.stages.stage("Write and send bank files") as progress:
         submission = submit_batches(
             wiring.database,
             wiring.sealer,
