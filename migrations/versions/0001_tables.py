@@ -541,7 +541,8 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['cycle_id'], ['payment_cycle.id'], name=op.f('fk_instruction_cycle_id')),
     sa.ForeignKeyConstraint(['entitlement_id'], ['entitlement.id'], name=op.f('fk_instruction_entitlement_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_instruction')),
-    sa.UniqueConstraint('end_to_end_id', name=op.f('uq_instruction_end_to_end_id'))
+    sa.UniqueConstraint('end_to_end_id', name=op.f('uq_instruction_end_to_end_id')),
+    postgresql_with={'fillfactor': 50}
     )
     op.create_index(op.f('ix_instruction_batch_id'), 'instruction', ['batch_id'], unique=False)
     op.create_index(op.f('ix_instruction_cycle_id'), 'instruction', ['cycle_id'], unique=False)
