@@ -23,11 +23,13 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    literal,
     or_,
     select,
     text,
     update,
 )
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from paysvc.domain import instructions
 from paysvc.domain.disbursement import DISPOSITIONS, PLANNED, Figure
@@ -130,16 +132,25 @@ def content_sha256(connection: Connection, cycle_id: int) -> bytes:
     What an approval binds to, recomputed; 32 bytes.
     """
     header = get_cycle_by_id(connection, cycle_id).header()
-    # The database joins the values of a column: an object a value would take twice as long.
-    together = func.string_agg if connection.dialect.name == "postgresql" else func.group_concat
     rows = _content(connection, cycle_id).subquery()
-    joined = (func.coalesce(together(column, instructions.BETWEEN_VALUES), "") for column in rows.c)
+    number, *values = rows.c
+    between = instructions.BETWEEN_VALUES
+
+    def together(column: ColumnElement[str]) -> ColumnElement[str]:
+        # The database joins the values of a column: an object a value would take twice as long.
+        if connection.dialect.name == "postgresql":
+            return func.string_agg(column, aggregate_order_by(literal(between), number))
+        # SQLite before 3.44 knows no order in an aggregate; it takes the rows as the inner query sorts
+        # them. Were that to change, the digest would differ and the approval be refused, never passed.
+        return func.group_concat(column, between)
+
+    joined = (func.coalesce(together(column), "") for column in values)
     count, *columns = connection.execute(select(func.count(), *joined).select_from(rows)).one()
     return instructions.content_sha256(header, count, columns)
 
 
 def _content(connection: Connection, cycle_id: int) -> Select[Any]:
-    """The instructions of a cycle as an approval sees them: text in every column, in the order of their ids."""
+    """The instructions of a cycle as an approval sees them, in the order of their ids: id, and the rest as text."""
     of_postgresql = connection.dialect.name == "postgresql"
 
     def in_hex(column: Column[bytes]) -> ColumnElement[str]:
@@ -147,6 +158,7 @@ def _content(connection: Connection, cycle_id: int) -> Select[Any]:
 
     return (
         select(
+            instruction.c.id,
             instruction.c.end_to_end_id,
             cast(instruction.c.generation, Text),
             cast(instruction.c.amount_vnd, Text),
