@@ -21,6 +21,7 @@ from paysvc.core.join import find_positions
 from paysvc.core.messages import BankReturns, ControlTotals, Debtor, PaymentBatch, Statement
 from paysvc.core.proof import problems_of
 from paysvc.core.scan_camt import read_camt
+from paysvc.core.scan_mt940 import read_by_fields, read_mt940
 from paysvc.core.scan_pain001 import SentFile, read_pain001
 from paysvc.core.scan_pain002 import read_pain002
 from paysvc.core.scan_xml import message_name
@@ -164,6 +165,21 @@ def test_read_and_prove_a_statement(benchmark: BenchmarkFixture, statement: byte
     found, problems = benchmark.pedantic(read, rounds=3, warmup_rounds=1)
     assert problems == []
     assert (len(found.entries), int(found.entries.is_debit.sum())) == (COUNT + len(RETURNED), COUNT)
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_read_account_lines(benchmark: BenchmarkFixture, how: str) -> None:
+    """MT940, the entries of a statement; its reference reads by fields."""
+    head = f":20:S1\n:25:3713010001\n:28C:1/1\n:60F:C261124VND{OPENING},\n"
+    lines = (
+        f":61:2611241124D{AMOUNT},NTRF{reference(number)}//FT{number:014}\n:86:/EREF/{reference(number)}/TXT/CHI TRA\n"
+        for number in range(COUNT)
+    )
+    content = "".join([head, *lines, ":62F:C261124VND0,\n"]).encode()
+    read = read_mt940 if how == "kernels" else read_by_fields
+    (found,) = benchmark.pedantic(read, args=(content,), rounds=3, warmup_rounds=1)
+    assert problems_of(found) == []
+    assert found.entries.reference[COUNT - 1] == reference(COUNT - 1)
 
 
 def test_join_and_decide(benchmark: BenchmarkFixture, sent: SentColumns, believed: Statement) -> None:
