@@ -15,15 +15,13 @@ import numpy as np
 
 from paysvc.core.columns import BOOKED, Bool, EntryColumns, Int64, TextColumn, UInt8
 from paysvc.core.compiled import kernel
-from paysvc.core.spans import SPAN_BITS, SPAN_LENGTH, digit, text_column
+from paysvc.core.spans import SPAN_BITS, SPAN_LENGTH, digit, is_not_provided, text_column
 from paysvc.core.words import KEEP, RUNS_HERE, word
 
 _U = np.uint64
 _ENTRY_TAG, _DETAILS_TAG = (_U(int.from_bytes(tag, "little")) for tag in (b":61:", b":86:"))
 _EREF, _RSN, _TXT, _REMI = (_U(int.from_bytes(tag, "little")) for tag in (b"EREF/", b"/RSN/", b"/TXT/", b"/REMI/"))
 _NONREF = _U(int.from_bytes(b"NONREF", "little"))
-_NOTPROVIDED = _U(int.from_bytes(b"NOTPROVI", "little"))
-_DED = _U(int.from_bytes(b"DED", "little"))
 _LINE_END, _RETURN, _SPACE, _SLASH, _COMMA, _COLON, _TILDE = b"\n\r /,:~"
 _ZERO, _NINE, _A, _Z, _C, _D, _R, _N, _S, _F, _MINUS, _BRACE, _DOLLAR = b"09AZCDRNSF-{$"
 
@@ -156,9 +154,7 @@ def _is_nothing(data: Any, span: Any) -> Any:
     length, at = span & SPAN_LENGTH, span >> SPAN_BITS
     if length == 6:
         return word(data, at) & KEEP[6] == _NONREF
-    if length == 11:
-        return word(data, at) == _NOTPROVIDED and word(data, at + 8) & KEEP[3] == _DED
-    return length == 0
+    return length == 0 or is_not_provided(data, span)
 
 
 @kernel

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from paysvc.core.columns import UInt8
 from paysvc.core.words import RUNS_HERE
-from paysvc.core.xml_kernel import CLOSED, OPENED, RUN_ENDED, RUN_STARTED, Space, walk
+from paysvc.core.xml_kernel import CLOSED, DEEPEST, OPENED, RUN_ENDED, RUN_STARTED, Space, walk
 from paysvc.core.xml_paths import CompiledPaths
 
 #: Small enough that a chunk's spans stay in the processor's cache while they are read.
@@ -32,7 +32,6 @@ _LONGEST_CHUNK = 1 << 26
 _LONGEST_FRAME = 1 << 18
 _SMALLEST_RECORD, _SMALLEST_PART = 48, 24
 _MOST_EVENTS = 4_096
-_DEEPEST = 64
 _PROLOG = re.compile(
     rb"(?:\xef\xbb\xbf)?(?:<\?xml version=(?:\"1\.0\"|'1\.0')(?: encoding=(?:\"[uU][tT][fF]-8\"|'[uU][tT][fF]-8'))?"
     rb"(?: standalone=(?:\"(?:yes|no)\"|'(?:yes|no)'))?\s*\?>)?\s*<((?:[A-Za-z_][A-Za-z0-9_.-]{0,30}:)?)Document[\s>]"
@@ -110,9 +109,9 @@ def _space(paths: CompiledPaths, chunk_bytes: int) -> Space:
         first_part=np.empty(records, dtype=np.int64),
         events=np.empty((_MOST_EVENTS, 3), dtype=np.int64),
         counts=np.zeros(3, dtype=np.int64),
-        open_names=np.zeros(_DEEPEST, dtype=np.int64),
-        open_starts=np.zeros(_DEEPEST, dtype=np.int64),
-        open_states=np.zeros(_DEEPEST, dtype=np.int64),
+        open_names=np.zeros(DEEPEST + 1, dtype=np.int64),
+        open_starts=np.zeros(DEEPEST + 1, dtype=np.int64),
+        open_states=np.zeros(DEEPEST + 1, dtype=np.int64),
     )
 
 

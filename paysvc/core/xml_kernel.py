@@ -34,7 +34,7 @@ from paysvc.core.xml_paths import CONTAINER, DOCUMENT, REFUSE, SKIP, Kind, Repea
 #: What may not be longer (bytes), more, or deeper.
 LONGEST_RECORD = 1 << 20
 _MOST_HEADERS = 500
-_DEEPEST = 60
+DEEPEST = 60
 
 #: Events in the walk, each with a place in the bytes and the number of records before it.
 OPENED, RUN_STARTED, RUN_ENDED, CLOSED = range(4)
@@ -47,7 +47,8 @@ class Space(NamedTuple):
     """Where the walk writes: a row per record and per part, a column per slot (spans; 0: absent).
 
     `first_part[record]` is the number of parts before it. `events` rows are (event, place,
-    records before). `counts` come back as records, parts, events.
+    records before). `counts` come back as records, parts, events. The `open_*` are the open
+    elements, `DEEPEST` and one more.
     """
 
     records: NDArray[np.int64]
@@ -172,7 +173,7 @@ def walk(
                     return tag
         else:
             number, length = name_at(data, at, words, places, factors)
-            if length == 0 or depth >= _DEEPEST:
+            if length == 0 or depth >= DEEPEST:
                 return tag
             name_start = at
             at += length

@@ -6,12 +6,11 @@ a column that shows today's state, so that a moment in the past gives the same l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Select, or_, select
+from sqlalchemy import Connection, or_, select
 
 from paysvc.core.columns import TextColumn
 from paysvc.core.first_road import (
@@ -27,6 +26,7 @@ from paysvc.core.report_lines import LineColumns
 from paysvc.domain.bank_returns import REFUSALS
 from paysvc.domain.report_lines import SENT, Said
 from paysvc.domain.report_records import SentFile
+from paysvc.store.bulk import read_columns
 from paysvc.store.tables import (
     bank_statement,
     entitlement,
@@ -62,8 +62,7 @@ def _said(
     know that they arrived (elsewhere it would change nothing)."""
     status = payment_status.c
     uncertain = sorted(batch_id for batch_id, file in sent_files.items() if file.sending != SENT)
-    rows = _rows(
-        connection,
+    rows = connection.execute(
         select(status.instruction_id, status.status, status.reason_code, status.bank_reference)
         .join_from(payment_status, inbound_file, inbound_file.c.id == status.inbound_file_id)
         .join(instruction, instruction.c.id == status.instruction_id)
@@ -86,7 +85,7 @@ def _said(
 
 def _due(connection: Connection, cycle_id: int) -> DueColumns:
     columns = entitlement.c
-    found = _read(
+    found = read_columns(
         connection,
         select(columns.id, columns.programme_code, columns.unit_code, columns.amount_vnd, columns.disposition)
         .add_columns(columns.reason)
@@ -94,12 +93,12 @@ def _due(connection: Connection, cycle_id: int) -> DueColumns:
         .order_by(columns.id),
     )
     return DueColumns(
-        id=np.array(found[0], np.int64),
-        programme=TextColumn.of(found[1]),
-        unit=TextColumn.of(found[2]),
-        amount_vnd=np.array(found[3], np.int64),
-        disposition=TextColumn.of(found[4]),
-        reason=TextColumn.of(found[5]),
+        id=np.array(found["id"], np.int64),
+        programme=TextColumn.of(found["programme_code"]),
+        unit=TextColumn.of(found["unit_code"]),
+        amount_vnd=np.array(found["amount_vnd"], np.int64),
+        disposition=TextColumn.of(found["disposition"]),
+        reason=TextColumn.of(found["reason"]),
     )
 
 
@@ -107,28 +106,30 @@ def _instructions(connection: Connection, cycle_id: int) -> InstructionColumns:
     """Cancelled ones (they never left) first, then the others, each by generation: a later one
     takes the place of an earlier one."""
     columns = instruction.c
-    found = _read(
+    found = read_columns(
         connection,
         select(columns.id, columns.entitlement_id, columns.end_to_end_id, columns.amount_vnd, columns.channel)
-        .add_columns(columns.bank_code, columns.batch_id, columns.generation, columns.state != "CANCELLED")
+        .add_columns(
+            columns.bank_code, columns.batch_id, columns.generation, (columns.state != "CANCELLED").label("has_left")
+        )
         .where(columns.cycle_id == cycle_id),
     )
     every = InstructionColumns(
-        id=np.array(found[0], np.int64),
-        entitlement_id=np.array(found[1], np.int64),
-        end_to_end_id=TextColumn.of(found[2]),
-        amount_vnd=np.array(found[3], np.int64),
-        channel=TextColumn.of(found[4]),
-        bank=TextColumn.of(found[5]),
-        batch_id=np.array([one or 0 for one in found[6]], np.int64),
+        id=np.array(found["id"], np.int64),
+        entitlement_id=np.array(found["entitlement_id"], np.int64),
+        end_to_end_id=TextColumn.of(found["end_to_end_id"]),
+        amount_vnd=np.array(found["amount_vnd"], np.int64),
+        channel=TextColumn.of(found["channel"]),
+        bank=TextColumn.of(found["bank_code"]),
+        batch_id=np.array([one or 0 for one in found["batch_id"]], np.int64),
     )
-    return every.take(np.lexsort((np.array(found[7], np.int64), np.array(found[8], np.bool_))))
+    return every.take(np.lexsort((np.array(found["generation"], np.int64), np.array(found["has_left"], np.bool_))))
 
 
 def _entries(connection: Connection, approved_at: datetime, as_of: datetime) -> BookedColumns:
     """What believed statements had booked by the moment under any instruction."""
     line, columns = statement_line.c, bank_statement.c
-    found = _read(
+    found = read_columns(
         connection,
         select(line.instruction_id, line.amount_vnd, line.currency, line.is_debit, line.reason_code)
         .add_columns(line.bank_reference)
@@ -141,23 +142,10 @@ def _entries(connection: Connection, approved_at: datetime, as_of: datetime) -> 
         ),
     )
     return BookedColumns(
-        instruction_id=np.array(found[0], np.int64),
-        amount_vnd=np.array(found[1], np.int64),
-        currency=TextColumn.of(found[2]),
-        is_debit=np.array(found[3], np.bool_),
-        reason=TextColumn.of(found[4]),
-        bank_reference=TextColumn.of(found[5]),
+        instruction_id=np.array(found["instruction_id"], np.int64),
+        amount_vnd=np.array(found["amount_vnd"], np.int64),
+        currency=TextColumn.of(found["currency"]),
+        is_debit=np.array(found["is_debit"], np.bool_),
+        reason=TextColumn.of(found["reason_code"]),
+        bank_reference=TextColumn.of(found["bank_reference"]),
     )
-
-
-def _read(connection: Connection, statement: Select[Any]) -> list[Sequence[Any]]:
-    """One sequence a column."""
-    rows = _rows(connection, statement)
-    return list(zip(*rows, strict=True)) or [()] * len(statement.selected_columns)
-
-
-def _rows(connection: Connection, statement: Select[Any]) -> Sequence[tuple[Any, ...]]:
-    """The driver's own tuples: nothing here needs a type of ours, and there are hundreds of thousands."""
-    cursor = connection.execute(statement).cursor
-    assert cursor is not None
-    return cursor.fetchall()

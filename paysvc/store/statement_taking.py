@@ -229,7 +229,7 @@ def _booked_sums(statement: Statement) -> tuple[int, int]:
 
 
 def _in_vnd(entries: EntryColumns) -> Bool:
-    return np.fromiter((one == b"VND" for one in entries.currency.to_bytes_list()), np.bool_, len(entries))
+    return entries.currency.is_equal(VND)
 
 
 def _note_strangers(
