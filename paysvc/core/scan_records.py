@@ -24,6 +24,7 @@ from paysvc.core.columns import UInt8
 from paysvc.core.words import RUNS_HERE
 from paysvc.core.xml_kernel import CLOSED, DEEPEST, OPENED, RUN_ENDED, RUN_STARTED, Space, walk
 from paysvc.core.xml_paths import CompiledPaths
+from paysvc.core.xml_patterns import no_patterns
 
 #: Small enough that a chunk's spans stay in the processor's cache while they are read.
 CHUNK_BYTES = 1 << 22
@@ -112,6 +113,7 @@ def _space(paths: CompiledPaths, chunk_bytes: int) -> Space:
         open_names=np.zeros(DEEPEST + 1, dtype=np.int64),
         open_starts=np.zeros(DEEPEST + 1, dtype=np.int64),
         open_states=np.zeros(DEEPEST + 1, dtype=np.int64),
+        patterns=no_patterns(max(1, len(paths.record_slots)), max(1, len(paths.part_slots))),
     )
 
 

@@ -60,6 +60,99 @@ def _trailing_zeros(typingctx: Any, value: Any) -> Any:
     return types.int64(types.uint64), build
 
 
+#: Bytes looked at by one instruction where the array goes on for as long.
+STRIDE = 32
+_FULL = _U((1 << STRIDE) - 1)
+
+
+def _loaded(context: Any, builder: Any, array: Any, index: Any, types_: Any) -> Any:
+    """`STRIDE` bytes from `index` as a vector, by a load that needs no alignment."""
+    view = context.make_array(types_[0])(context, builder, array)
+    index = context.cast(builder, index, types_[1], types.intp)
+    loaded = builder.load(builder.bitcast(builder.gep(view.data, [index]), _VECTOR.as_pointer()))
+    loaded.align = 1
+    return loaded
+
+
+def _as_marks(builder: Any, found: Any) -> Any:
+    return builder.zext(builder.bitcast(found, ir.IntType(STRIDE)), ir.IntType(64))
+
+
+def _each(byte: int) -> Any:
+    return ir.Constant(_VECTOR, [byte] * STRIDE)
+
+
+_VECTOR = ir.VectorType(ir.IntType(8), STRIDE)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _text_stops_at(typingctx: Any, array: Any, index: Any) -> Any:
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        loaded = _loaded(context, builder, *arguments, signature.args)
+        # As signed numbers, control and non-ASCII bytes are all below the space.
+        found = builder.icmp_signed("<", loaded, _each(0x20))
+        for byte in b"<&]":
+            found = builder.or_(found, builder.icmp_signed("==", loaded, _each(byte)))
+        return _as_marks(builder, found)
+
+    return types.uint64(array, index), build
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _differences_at(typingctx: Any, array: Any, one: Any, other: Any) -> Any:
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array, one, other = arguments
+        kinds = signature.args
+        first = _loaded(context, builder, array, one, (kinds[0], kinds[1]))
+        second = _loaded(context, builder, array, other, (kinds[0], kinds[2]))
+        return _as_marks(builder, builder.icmp_signed("!=", first, second))
+
+    return types.uint64(array, one, other), build
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _put_word(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
+    """Write a word at `index` by one store that needs no alignment; the caller has checked the bounds."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        view = context.make_array(signature.args[0])(context, builder, arguments[0])
+        index = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        target = builder.bitcast(builder.gep(view.data, [index]), ir.IntType(64).as_pointer())
+        builder.store(arguments[2], target).align = 1
+        return context.get_dummy_value()
+
+    return types.void(array, index, types.uint64), build
+
+
+@kernel
+def lowest(marks: Any) -> Any:
+    """Which bit of the marks is the lowest one set; not for 0."""
+    return _trailing_zeros(marks)
+
+
+@kernel
+def has_stride(data: Any, at: Any) -> Any:
+    """Whether `STRIDE` bytes from `at` may be looked at by one instruction."""
+    return not _CHECKED and at + STRIDE <= len(data)
+
+
+@kernel
+def stops_in_stride(data: Any, at: Any) -> Any:
+    """`text_stops` of the `STRIDE` bytes from `at` (`has_stride`), a bit each."""
+    return _text_stops_at(data, at)
+
+
+@kernel
+def is_repeated(data: Any, one: Any, other: Any, length: Any) -> Any:
+    """`same_bytes`, for texts after which both have a stride to go (`has_stride`)."""
+    done = 0
+    while length - done > STRIDE:
+        if _differences_at(data, one + done, other + done) != _U(0):
+            return False
+        done += STRIDE
+    return _differences_at(data, one + done, other + done) & (_FULL >> _U(STRIDE - (length - done))) == _U(0)
+
+
 @kernel
 def first_marked(marks: Any) -> Any:
     """Which byte of the word carries the lowest mark (a set high bit), 0 to 7."""
@@ -140,5 +233,12 @@ def copy_spans(data: Any, starts: Any, offsets: Any, into: Any) -> None:
     """Row i's bytes, `data[starts[i] : + offsets[i+1] - offsets[i]]`, to `into[offsets[i] :]`."""
     for row in range(len(starts)):
         start, at = starts[row], offsets[row]
-        for step in range(offsets[row + 1] - at):
+        length = offsets[row + 1] - at
+        done = 0
+        if not _CHECKED:
+            # The last word may reach into the next text's place, which is written after it.
+            while done < length and start + done + 8 <= len(data) and at + done + 8 <= len(into):
+                _put_word(into, at + done, _word_at(data, start + done))
+                done += 8
+        for step in range(done, length):
             into[at + step] = data[start + step]

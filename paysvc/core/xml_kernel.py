@@ -16,19 +16,15 @@ from numpy.typing import NDArray
 from paysvc.core.compiled import kernel
 from paysvc.core.spans import SPAN_BITS
 from paysvc.core.xml_lexis import (
-    ENTITY,
-    FOREIGN,
     GREATER,
-    LONGEST_TEXT,
     SLASH,
-    SPACE,
-    WHITE,
     attributes_end,
     closes_at,
     name_at,
     past_white,
     text_end,
 )
+from paysvc.core.xml_patterns import MOST_TEXTS, OF_PARTS, OF_RECORDS, Patterns, kept_text, learn, matched
 from paysvc.core.xml_paths import CONTAINER, DOCUMENT, REFUSE, SKIP, Kind, Repeat
 
 #: What may not be longer (bytes), more, or deeper.
@@ -48,7 +44,7 @@ class Space(NamedTuple):
 
     `first_part[record]` is the number of parts before it. `events` rows are (event, place,
     records before). `counts` come back as records, parts, events. The `open_*` are the open
-    elements, `DEEPEST` and one more.
+    elements, `DEEPEST` and one more. `patterns` are those of this walk.
     """
 
     records: NDArray[np.int64]
@@ -59,24 +55,7 @@ class Space(NamedTuple):
     open_names: NDArray[np.int64]
     open_starts: NDArray[np.int64]
     open_states: NDArray[np.int64]
-
-
-@kernel
-def _kept(data: Any, start: Any, end: Any, contains: Any) -> Any:
-    """The span of a text without the white space around it, or -1 where it is not plain."""
-    if contains & (FOREIGN | ENTITY):
-        return -1
-    while start < end and data[start] <= SPACE:
-        start += 1
-    while start < end and data[end - 1] <= SPACE:
-        end -= 1
-    if end - start > LONGEST_TEXT:
-        return -1
-    if contains & WHITE:
-        for at in range(start, end):
-            if data[at] < SPACE:
-                return -1
-    return (start << SPAN_BITS) | (end - start)
+    patterns: Patterns
 
 
 @kernel
@@ -125,7 +104,13 @@ def walk(
     record_count = part_count = event_count = 0
     in_record = run_open = had_run = False
     headers = 0
-    record_start = run_end = start
+    record_start = run_end = part_start = start
+    # What is being learned (a record, or a part of a batch), whether all its texts were noted, how many.
+    learning, is_whole, text_count = OF_RECORDS, False, 0
+    was_opened = False
+    patterns, texts, learned = space.patterns, space.patterns.seen, space.patterns.state
+    learned[:, :] = 0
+    record_slots = records.shape[1]
     if inside:
         depth = 2
         for level in range(3):
@@ -140,7 +125,19 @@ def walk(
         if at >= end:
             break
         tag = at
-        at += 1
+        if run_open and depth == 2 and record_count < len(records) and part_count < len(parts):
+            first_part[record_count] = part_count
+            rows = (records[record_count], parts[part_count])
+            at = matched(data, tag, end, OF_RECORDS, patterns, rows)
+            if at >= 0:
+                if at - tag > LONGEST_RECORD:
+                    return tag
+                part_count += patterns.sizes[OF_RECORDS, learned[OF_RECORDS, 1], 1]
+                record_count += 1
+                run_end = at
+                was_opened = False
+                continue
+        at = tag + 1
         if at >= end:
             return tag
         is_end = data[at] == SLASH
@@ -164,8 +161,16 @@ def walk(
             at += 1
             state = open_states[depth]
             depth -= 1
+            if was_opened and in_record:
+                if text_count < MOST_TEXTS:
+                    slot = -1 if kinds[state] != _LEAF or repeats[state] == _COUNT else slots[state]
+                    texts[text_count, 0], texts[text_count, 1] = text_start, tag
+                    texts[text_count, 2] = slot + record_slots if slot >= 0 and in_parts[state] else slot
+                    text_count += 1
+                else:
+                    is_whole = False
             if kinds[state] == _LEAF:
-                span = _kept(data, text_start, tag, contains)
+                span = kept_text(data, text_start, tag, contains)
                 if span < 0:
                     return tag
                 rows_of = (records, record_count, parts, part_count)
@@ -188,6 +193,15 @@ def walk(
                 state = child[parent, number]
                 if state == REFUSE:
                     return tag
+            kind = kinds[state]
+            if kind == _NODE_PART and part_count > first_part[record_count] and part_count < len(parts):
+                # Single parts belong to the record's own pattern; these are those of a batch.
+                past = matched(data, tag, end, OF_PARTS, patterns, (records[record_count], parts[part_count]))
+                if past >= 0:
+                    at = past
+                    part_count += 1
+                    was_opened = False
+                    continue
             currency = 0
             if data[at] != GREATER:
                 is_header = not in_record and state <= DOCUMENT
@@ -200,7 +214,6 @@ def walk(
                 if at >= end or data[at] != GREATER:
                     return tag
             at += 1
-            kind = kinds[state]
             if kind == _NODE_RECORD:
                 if not run_open:
                     if had_run or event_count >= len(events):
@@ -213,6 +226,7 @@ def walk(
                 first_part[record_count] = part_count
                 in_record = True
                 record_start = tag
+                learning, is_whole, text_count = OF_RECORDS, True, 0
             elif parent == CONTAINER and not in_record:
                 headers += 1
                 if headers > _MOST_HEADERS:
@@ -232,6 +246,9 @@ def walk(
                 if part_count >= len(parts):
                     return tag
                 parts[part_count, :] = 0
+                part_start = tag
+                if part_count > first_part[record_count]:
+                    learning, is_whole, text_count = OF_PARTS, True, 0
             slot = slots[state]
             if slot >= 0:
                 rows_of = (records, record_count, parts, part_count)
@@ -245,13 +262,21 @@ def walk(
                 open_names[depth] = number if number > 0 else -length
                 open_starts[depth] = name_start
                 open_states[depth] = state
+        was_opened = not closes
         if closes:
             kind = kinds[state]
             if kind == _NODE_PART:
                 part_count += 1
+                if learning == OF_PARTS and is_whole:
+                    rows = (records[record_count], parts[part_count - 1])
+                    learn(part_start, at, OF_PARTS, text_count, patterns, rows, 1)
             elif kind == _NODE_RECORD:
                 if at - record_start > LONGEST_RECORD:
                     return tag
+                own_parts = part_count - first_part[record_count]
+                if learning == OF_RECORDS and is_whole and part_count < len(parts):
+                    rows = (records[record_count], parts[part_count - own_parts])
+                    learn(record_start, at, OF_RECORDS, text_count, patterns, rows, own_parts)
                 record_count += 1
                 in_record = False
                 run_end = at

@@ -11,7 +11,19 @@ import numpy as np
 
 from paysvc.core.compiled import kernel
 from paysvc.core.spans import SPAN_BITS
-from paysvc.core.words import KEEP, first_marked, name_ends, same_bytes, text_stops, utf8_length, word
+from paysvc.core.words import (
+    KEEP,
+    STRIDE,
+    first_marked,
+    has_stride,
+    lowest,
+    name_ends,
+    same_bytes,
+    stops_in_stride,
+    text_stops,
+    utf8_length,
+    word,
+)
 
 _U = np.uint64
 
@@ -56,11 +68,18 @@ def text_end(data: Any, start: Any, end: Any) -> Any:
     at = start
     contains = 0
     while at < end:
-        marks = text_stops(word(data, at))
-        if marks == _U(0):
-            at += 8
-            continue
-        at += first_marked(marks)
+        if has_stride(data, at):
+            marks = stops_in_stride(data, at)
+            if marks == _U(0):
+                at += STRIDE
+                continue
+            at += lowest(marks)
+        else:
+            marks = text_stops(word(data, at))
+            if marks == _U(0):
+                at += 8
+                continue
+            at += first_marked(marks)
         if at >= end:
             break
         byte = data[at]
