@@ -76,7 +76,7 @@ def differences(one: object, other: object, where: str = "") -> list[str]:
 
 @pytest.fixture(params=[200, 700, scan_records.CHUNK_BYTES], ids=lambda size: f"chunks of {size}")
 def chunk_bytes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setitem(scan_records.scan_records.__kwdefaults__, "chunk_bytes", request.param)
+    monkeypatch.setitem(scan_records.RecordScan.__init__.__kwdefaults__, "chunk_bytes", request.param)
     return int(request.param)
 
 
@@ -201,7 +201,7 @@ def test_a_long_file_is_scanned_without_being_asked(kind: str, monkeypatch: pyte
     name = message_name(content)
     expected = READERS[kind].parse(content, name)
     monkeypatch.setattr(sys.modules[READERS[kind].read.__module__], "read_by_parser", None)
-    monkeypatch.setitem(scan_records.scan_records.__kwdefaults__, "chunk_bytes", 100_000)
+    monkeypatch.setitem(scan_records.RecordScan.__init__.__kwdefaults__, "chunk_bytes", 100_000)
     assert differences(READERS[kind].read(content), expected) == []
 
 

@@ -241,7 +241,7 @@ def concatenate_text(columns: Sequence[TextColumn]) -> TextColumn:
     return TextColumn(data, np.concatenate(offsets))
 
 
-class _Columns:
+class Columns:
     """What every bundle shares: equal lengths, a length, rows picked by position."""
 
     __slots__ = ()
@@ -270,8 +270,13 @@ class _Columns:
             picked[column.name] = values.take(positions) if isinstance(values, TextColumn) else values[positions]
         return type(self)(**picked)
 
+    def part(self, begin: int, end: int) -> Self:
+        """Rows `begin` to `end`, without copying a value."""
+        cut = (one.part(begin, end) if isinstance(one, TextColumn) else one[begin:end] for one in self.columns())
+        return type(self)(*cut)
 
-_Bundle = TypeVar("_Bundle", bound=_Columns)
+
+_Bundle = TypeVar("_Bundle", bound=Columns)
 
 
 def concatenate(bundles: Sequence[_Bundle]) -> _Bundle:
@@ -284,7 +289,7 @@ def concatenate(bundles: Sequence[_Bundle]) -> _Bundle:
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentColumns(_Columns):
+class PaymentColumns(Columns):
     """What a bank file is written from: one row a credit, in the order of the file.
 
     `citizen_id` is filled only for the cash channel, where the counter has to know whom it
@@ -303,7 +308,7 @@ class PaymentColumns(_Columns):
 
 
 @dataclass(frozen=True, slots=True)
-class SentColumns(_Columns):
+class SentColumns(Columns):
     """What reconciliation needs to know of what was sent: one row an instruction.
 
     `message_id` and `payment_information_id` name the file and the block it left in, so that
@@ -318,7 +323,7 @@ class SentColumns(_Columns):
 
 
 @dataclass(frozen=True, slots=True)
-class EntryColumns(_Columns):
+class EntryColumns(Columns):
     """Lines of an account statement: one row a transaction (`TxDtls`), batch bookings opened.
 
     `reference` is the EndToEndId, or the InstrId where a bank gives no EndToEndId, or empty.
@@ -342,7 +347,7 @@ class EntryColumns(_Columns):
 
 
 @dataclass(frozen=True, slots=True)
-class StatusColumns(_Columns):
+class StatusColumns(Columns):
     """What a bank says it did with single payments (pain.002 `TxInfAndSts`, result lists).
 
     `status` is an ISO 20022 payment transaction status (RCVD … ACCC, RJCT, CPUC).

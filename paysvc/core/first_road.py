@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from paysvc.core.columns import Bool, Int64, TextColumn, _Columns, concatenate
+from paysvc.core.columns import Bool, Columns, Int64, TextColumn, concatenate
 from paysvc.core.report_lines import LineColumns
 from paysvc.domain.money import VND
 from paysvc.domain.report_lines import (
@@ -34,7 +34,7 @@ from paysvc.domain.report_records import SentFile
 
 
 @dataclass(frozen=True, slots=True)
-class DueColumns(_Columns):
+class DueColumns(Columns):
     """The entitlements of a cycle, in rising order of their ids; `disposition` says what the plan made of each."""
 
     id: Int64
@@ -46,7 +46,7 @@ class DueColumns(_Columns):
 
 
 @dataclass(frozen=True, slots=True)
-class InstructionColumns(_Columns):
+class InstructionColumns(Columns):
     """Instructions of the cycle; of several for one entitlement the last row stands. `batch_id`
     is 0 where there is none yet."""
 
@@ -60,7 +60,7 @@ class InstructionColumns(_Columns):
 
 
 @dataclass(frozen=True, slots=True)
-class BookedColumns(_Columns):
+class BookedColumns(Columns):
     """What believed statements booked: one row an entry, under instructions of this cycle or others."""
 
     instruction_id: Int64
@@ -72,7 +72,7 @@ class BookedColumns(_Columns):
 
 
 @dataclass(frozen=True, slots=True)
-class InstructedColumns(_Columns):
+class InstructedColumns(Columns):
     """What was instructed for each line of a report, 0 where there is none.
 
     `amount_vnd` in đồng; `batch_id` only where the batch has a file.

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from paysvc.core.scan_camt_columns import scan_entries
+from paysvc.core.scan_camt import read_scanned
 from paysvc.core.scan_mt940_lines import scan_lines
 from paysvc.core.scan_pain_columns import scan_payments, scan_statuses
+from paysvc.core.source import Source
 from paysvc.core.words import RUNS_HERE
 
 _AMOUNT = '<Amt Ccy="VND">1</Amt><CdtDbtInd>DBIT</CdtDbtInd>'
 _STATEMENT = (
-    "<Document><BkToCstmrStmt><Stmt>"
+    '<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"><BkToCstmrStmt><Stmt><Id>S</Id>'
+    "<Acct><Id><Othr><Id>1</Id></Othr></Id></Acct>"
     f"<Ntry>{_AMOUNT}<Sts><Cd>BOOK</Cd></Sts><NtryDtls><TxDtls>{_AMOUNT}</TxDtls></NtryDtls></Ntry>"
     "</Stmt></BkToCstmrStmt></Document>"
-)
+).encode()
 _STATUSES = (
     "<Document><CstmrPmtStsRpt><OrgnlPmtInfAndSts><TxInfAndSts><TxSts>ACCC</TxSts></TxInfAndSts>"
     "</OrgnlPmtInfAndSts></CstmrPmtStsRpt></Document>"
@@ -38,9 +40,9 @@ def _scan_lines(content: bytes) -> object:
 def prepare(progress: Callable[[int, int], None] = lambda done, total: None) -> None:
     """Make every kernel ready to run; some ten seconds the first time, once for an installation."""
     samples: list[Callable[[], object]] = [
-        lambda: scan_entries(_STATEMENT.encode(), "camt.053.001.08"),
-        lambda: scan_statuses(_STATUSES.encode()),
-        lambda: scan_payments(_ORDER.encode()),
+        lambda: read_scanned(_STATEMENT, "camt.053.001.08"),
+        lambda: scan_statuses(Source(_STATUSES.encode())),
+        lambda: scan_payments(Source(_ORDER.encode())),
         lambda: _scan_lines(_LINES),
     ]
     if not RUNS_HERE:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from paysvc.core.columns import Bool, Int64, TextColumn, _Columns, group_rows
+from paysvc.core.columns import Bool, Columns, Int64, TextColumn, group_rows
 from paysvc.core.csv_columns import numbers_text, read_csv, text_numbers, write_csv
 from paysvc.core.proof import exact_sum, exact_sums
 from paysvc.domain.report_figures import Booking, Cell, Figure, Summary
@@ -16,7 +16,7 @@ from paysvc.domain.report_lines import SEPARATOR, SETTLED, ReportLine
 
 
 @dataclass(frozen=True, slots=True)
-class LineColumns(_Columns):
+class LineColumns(Columns):
     """One row an entitlement; the columns are the fields of `domain.report_lines.ReportLine`."""
 
     line: Int64

@@ -7,8 +7,8 @@ its own `Amt` and `CdtDbtInd` (.02 has the amount under `AmtDtls` only).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -36,72 +36,174 @@ from paysvc.core.scan_xml import (
     refuse_unless,
     text_of,
 )
+from paysvc.core.source import NotUnderstood, Source
 from paysvc.domain.errors import FileRefused
 from paysvc.domain.money import MAX_PAYMENT_VND, MAX_TOTAL_VND
 
-if TYPE_CHECKING:
-    from paysvc.core.scan_camt_columns import ScannedStatement
-
 STATEMENTS = frozenset({"camt.053.001.02", "camt.053.001.04", "camt.053.001.08"})
+NOTIFICATIONS = frozenset({"camt.054.001.02", "camt.054.001.04", "camt.054.001.08"})
 
 _BOOKED = int(BOOKED)
 _STATUS = {code: int(status) for code, status in ENTRY_STATUS_CODES.items()}
-_SHAPE = Shape(body="BkToCstmrStmt", container="Stmt", record="Ntry", parts="NtryDtls", part="TxDtls")
+#: Body and container of the messages that have entries.
+_BODIES = {"camt.053": ("BkToCstmrStmt", "Stmt"), "camt.054": ("BkToCstmrDbtCdtNtfctn", "Ntfctn")}
 _ROWS_A_PIECE = 20_000
 
 #: One row of `EntryColumns`, in the order of its columns.
 _Row = tuple[str, int, str, bool, int, str, str, int, str]
 
 
-def read_camt(content: bytes) -> tuple[str, tuple[Statement, ...]]:
-    """The bank's message id and the statements of a camt.053 file.
+#: The next entries of a statement of the file, with its position there, from 0.
+EntriesOf = tuple[int, EntryColumns]
+
+
+@dataclass(slots=True)
+class _Claims:
+    """What is known of a file once it has been read to its end; the statements are without entries."""
+
+    message_id: str = ""
+    statements: list[Statement] = field(default_factory=list)
+
+
+class StatementFile:
+    """A camt.053 (or camt.054) file being read, however long it is.
+
+    Iterate once for the entries; nothing is believed before the end, where the figures are
+    known: `statements` then has each statement with its claims, without entries, for
+    `core.proof`. Raises `FileRefused` while iterating for bytes that are no whole, legal
+    file: the codes of `scan_xml` and `scan_amount`, `wrong_structure`, `field_too_long`
+    and `statement_missing`; what was handed out before is then worth nothing.
+    """
+
+    def __init__(self, content: bytes | Source, accepted: frozenset[str] = STATEMENTS) -> None:
+        self._source = Source.of(content)
+        self._name = message_name(self._source)
+        what = "an account statement" if accepted is STATEMENTS else "a debit and credit notification"
+        refuse_unless(self._name, accepted, what)
+        self._claims = _Claims()
+
+    @property
+    def message_id(self) -> str:
+        return self._claims.message_id
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        return tuple(self._claims.statements)
+
+    def __iter__(self) -> Iterator[EntriesOf]:
+        given = 0
+        if self._source.size >= WORTH_SCANNING:
+            try:
+                for number, entries in _scanned(self._source, self._name, self._claims):
+                    given += len(entries)
+                    yield number, entries
+            except NotUnderstood:
+                self._claims = _Claims()
+            else:
+                return
+        # Up to here both readers say the same; the parser goes on where the scanner stopped.
+        for number, entries in _parsed(self._source, self._name, self._claims):
+            passed = min(given, len(entries))
+            given -= passed
+            if passed < len(entries):
+                yield number, entries.part(passed, len(entries))
+
+
+def read_camt(content: bytes | Source) -> tuple[str, tuple[Statement, ...]]:
+    """The bank's message id and the statements of a camt.053 file, entries and all.
 
     Nothing is believed yet: `core.proof` says whether a statement's figures agree. Raises
-    `FileRefused` for bytes that are no whole, legal camt.053: the codes of `scan_xml`, those of
-    `scan_amount`, `wrong_structure`, `field_too_long` and `statement_missing`.
+    `FileRefused` as `StatementFile` does.
     """
-    name = message_name(content)
-    refuse_unless(name, STATEMENTS, "an account statement")
-    scanned = read_scanned(content, name) if len(content) >= WORTH_SCANNING else None
-    return scanned or read_by_parser(content, name)
+    file = StatementFile(content)
+    return _collected(iter(file), lambda: (file.message_id, file.statements))
+
+
+def read_notifications(content: bytes | Source) -> tuple[str, tuple[Statement, ...]]:
+    """The same of a camt.054 file. A notification names no balances, so that nothing proves it
+    by itself; raises `FileRefused` as `StatementFile` does."""
+    file = StatementFile(content, NOTIFICATIONS)
+    return _collected(iter(file), lambda: (file.message_id, file.statements))
 
 
 def read_by_parser(content: bytes, name: str) -> tuple[str, tuple[Statement, ...]]:
-    """`read_camt` for any legal file and any fault: the reference that the scanner is held against."""
-    return _CamtReader(name).read(content)
+    """All of any legal file and any fault: the reference that the scanner is held against."""
+    claims = _Claims()
+    found = _parsed(Source.of(content), name, claims)
+    return _collected(found, lambda: (claims.message_id, tuple(claims.statements)))
 
 
 def read_scanned(content: bytes, name: str) -> tuple[str, tuple[Statement, ...]] | None:
-    """`read_camt` for a file of plain entries; None where only `read_by_parser` can tell."""
+    """All of a file of plain entries; None where only `read_by_parser` can tell."""
+    claims = _Claims()
+    found = _scanned(Source.of(content), name, claims)
+    try:
+        return _collected(found, lambda: (claims.message_id, tuple(claims.statements)))
+    except NotUnderstood:
+        return None
+
+
+def _collected(
+    found: Iterator[EntriesOf], ended: Callable[[], tuple[str, tuple[Statement, ...]]]
+) -> tuple[str, tuple[Statement, ...]]:
+    pieces: dict[int, list[EntryColumns]] = {}
+    for number, entries in found:
+        pieces.setdefault(number, []).append(entries)
+    message_id, statements = ended()
+    whole = (replace(one, entries=concatenate(pieces.get(at) or [one.entries])) for at, one in enumerate(statements))
+    return message_id, tuple(whole)
+
+
+def _scanned(source: Source, name: str, claims: _Claims) -> Iterator[EntriesOf]:
+    """By the kernels; raises `NotUnderstood` where only the parser can tell."""
+    # Only who reads a long file pays for loading the kernels.
     from paysvc.core.scan_camt_columns import scan_entries
 
-    scanned = scan_entries(content, name)
-    if scanned is None:
-        return None
+    scan = scan_entries(source, name, _shape(name))
+    counted: dict[int, dict[tuple[bool, bool], int]] = {}
+    for chunk in scan:
+        for segment in chunk.segments:
+            entries, counts = chunk.piece.of(segment)
+            before = counted.setdefault(segment.container, dict.fromkeys(counts, 0))
+            for key, count in counts.items():
+                before[key] += count
+            if len(entries):
+                yield segment.container, entries
     try:
-        return _read_frame(scanned.frame, name, scanned.statements)
+        _read_frame(scan.frame, name, [counted.get(at, {}) for at in range(scan.containers)], claims)
     except FileRefused:
         # The parser finds it again, and its place in the whole file.
-        return None
+        raise NotUnderstood from None
 
 
-def _read_frame(
-    frame: bytes, name: str, scanned: Sequence[ScannedStatement]
-) -> tuple[str, tuple[Statement, ...]] | None:
-    """What stands around the entries, by the parser, with the entries put back in."""
-    message_id = ""
-    statements: list[Statement] = []
-    for element in records(frame, name, _SHAPE):
+def _read_frame(frame: bytes, name: str, counted: Sequence[dict[tuple[bool, bool], int]], claims: _Claims) -> None:
+    """What stands around the entries, by the parser."""
+    shape = _shape(name)
+    for element in records(Source.of(frame), name, shape):
         if element.tag == qualified(name, "GrpHdr"):
-            message_id = message_id or text_of(element.find(qualified(name, "MsgId")))
-        elif element.tag == qualified(name, "Stmt"):
+            claims.message_id = claims.message_id or text_of(element.find(qualified(name, "MsgId")))
+        elif element.tag == qualified(name, shape.container):
             if element.find(f"{qualified(name, 'NtryDtls')}/{qualified(name, 'TxDtls')}") is not None:
-                return None
-            one = scanned[len(statements)]
-            statements.append(StatementClaims(name, element, [], one.counted).statement(one.entries))
-    if not statements or len(statements) != len(scanned):
-        return None
-    return message_id, tuple(statements)
+                raise NotUnderstood
+            counts = {**_nothing_counted(), **counted[len(claims.statements)]}
+            claims.statements.append(StatementClaims(name, element, [], counts).statement(no_entries()))
+    if not claims.statements or len(claims.statements) != len(counted):
+        raise NotUnderstood
+
+
+def _parsed(source: Source, name: str, claims: _Claims) -> Iterator[EntriesOf]:
+    """By the parser."""
+    return _CamtReader(name, claims).read(source)
+
+
+def _nothing_counted() -> dict[tuple[bool, bool], int]:
+    """Per direction (debit?) and per "booked?": number of entries, for TxsSummry."""
+    return {(is_debit, booked): 0 for is_debit in (True, False) for booked in (True, False)}
+
+
+def _shape(name: str) -> Shape:
+    body, container = _BODIES[name[:8]]
+    return Shape(body=body, container=container, record="Ntry", parts="NtryDtls", part="TxDtls")
 
 
 class _Transaction:
@@ -119,43 +221,41 @@ class _Transaction:
 class _CamtReader:
     """Reads one file; holds the state of the statement and of the entry that are open."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, claims: _Claims) -> None:
         def tag(local: str) -> str:
             return qualified(name, local)
 
-        self._name = name
-        self._group_header, self._statement, self._entry = tag("GrpHdr"), tag("Stmt"), tag("Ntry")
+        self._name, self._shape, self._claims = name, _shape(name), claims
+        self._group_header, self._statement, self._entry = tag("GrpHdr"), tag(self._shape.container), tag("Ntry")
         self._details, self._transaction, self._batch = tag("NtryDtls"), tag("TxDtls"), tag("Btch")
         self._amount, self._direction, self._status = tag("Amt"), tag("CdtDbtInd"), tag("Sts")
         self._booking_date, self._references = tag("BookgDt"), tag("Refs")
         self._end_to_end_id, self._instruction_id = tag("EndToEndId"), tag("InstrId")
         self._bank_reference, self._amount_details = tag("AcctSvcrRef"), tag("AmtDtls")
         self._return, self._reason = tag("RtrInf"), tag("Rsn")
-        self._message_id = ""
-        self._statements: list[Statement] = []
+        self._ready: list[EntriesOf] = []
         self._open_statement()
 
-    def read(self, content: bytes) -> tuple[str, tuple[Statement, ...]]:
+    def read(self, source: Source) -> Iterator[EntriesOf]:
         take = {
             self._group_header: self._take_group_header,
             self._transaction: self._take_part,
             self._entry: self._take_entry,
             self._statement: self._take_statement,
         }
-        for element in records(content, self._name, _SHAPE):
+        for element in records(source, self._name, self._shape):
             if element.tag in take:
                 take[element.tag](element)
-        if not self._statements:
+            yield from self._ready
+            self._ready.clear()
+        if not self._claims.statements:
             raise FileRefused("statement_missing", "The file holds no statement.", place="byte 0")
-        return self._message_id, tuple(self._statements)
 
     def _open_statement(self) -> None:
         self._entry_number = 0
         self._rows: list[_Row] = []
-        self._pieces: list[EntryColumns] = []
         self._problems: list[str] = []
-        #: Per direction (debit?) and per "booked?": number of entries, for TxsSummry.
-        self._counted = {(is_debit, booked): 0 for is_debit in (True, False) for booked in (True, False)}
+        self._counted = _nothing_counted()
         self._open_entry()
 
     def _open_entry(self) -> None:
@@ -164,7 +264,7 @@ class _CamtReader:
         self._groups: list[tuple[Element, int]] = []
 
     def _take_group_header(self, header: Element) -> None:
-        self._message_id = self._message_id or text_of(header.find(qualified(self._name, "MsgId")))
+        self._claims.message_id = self._claims.message_id or text_of(header.find(qualified(self._name, "MsgId")))
 
     # A transaction of an entry -------------------------------------------------------------
 
@@ -347,25 +447,23 @@ class _CamtReader:
                 raise FileRefused(
                     "field_too_long", "A reference is longer than any bank's.", place=f"entry {number[0]} ff."
                 )
-        self._pieces.append(
-            EntryColumns(
-                reference=TextColumn.of(reference),
-                amount_vnd=np.array(amount, dtype=np.int64),
-                currency=TextColumn.of(currency),
-                is_debit=np.array(is_debit, dtype=np.bool_),
-                status=np.array(status, dtype=np.uint8),
-                reason_code=TextColumn.of(reason),
-                bank_reference=TextColumn.of(bank_reference),
-                entry_number=np.array(number, dtype=np.int32),
-                booking_date=TextColumn.of(day),
-            )
+        entries = EntryColumns(
+            reference=TextColumn.of(reference),
+            amount_vnd=np.array(amount, dtype=np.int64),
+            currency=TextColumn.of(currency),
+            is_debit=np.array(is_debit, dtype=np.bool_),
+            status=np.array(status, dtype=np.uint8),
+            reason_code=TextColumn.of(reason),
+            bank_reference=TextColumn.of(bank_reference),
+            entry_number=np.array(number, dtype=np.int32),
+            booking_date=TextColumn.of(day),
         )
+        self._ready.append((len(self._claims.statements), entries))
 
     def _take_statement(self, element: Element) -> None:
         if next(element.iterchildren(self._details, self._transaction), None) is not None:
             raise FileRefused("wrong_structure", "A transaction stands outside every entry.")
         self._close_piece()
-        entries = concatenate(self._pieces) if self._pieces else no_entries()
         claims = StatementClaims(self._name, element, self._problems, self._counted)
-        self._statements.append(claims.statement(entries))
+        self._claims.statements.append(claims.statement(no_entries()))
         self._open_statement()

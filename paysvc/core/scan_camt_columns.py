@@ -6,15 +6,17 @@ file to the reference reader of `scan_camt`, which knows the words for it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from paysvc.core.columns import Bool, EntryColumns, Int64, UInt8
+from paysvc.core.columns import Bool, EntryColumns, Int32, Int64, UInt8
 from paysvc.core.compiled import kernel
-from paysvc.core.scan_records import scan_records
+from paysvc.core.scan_records import RecordScan, Segment
+from paysvc.core.scan_xml import Shape
+from paysvc.core.source import Source
 from paysvc.core.spans import (
     SPAN_BITS,
     SPAN_LENGTH,
@@ -42,7 +44,10 @@ _PART_SLOTS += ("booked", "booked_currency", "instructed", "instructed_currency"
 
 
 class _Rows(NamedTuple):
-    """What the kernel writes: a row per transaction (or per entry without any), text as spans."""
+    """What the kernel writes: a row per transaction (or per entry without any), text as spans.
+
+    The last two columns have a row per entry.
+    """
 
     reference: Int64
     amount: Int64
@@ -51,57 +56,45 @@ class _Rows(NamedTuple):
     status: UInt8
     reason: Int64
     bank_reference: Int64
-    entry: Int64
+    entry: Int32
     date: Int64
     entry_is_debit: Bool
     entry_is_booked: Bool
 
 
-#: The last columns of `_Rows`, which have a row per entry.
-_OF_ENTRIES = ("entry_is_debit", "entry_is_booked")
-
-
 @dataclass(frozen=True, slots=True)
-class ScannedStatement:
-    """A statement's entries, and how many of them per (debit?, booked?)."""
+class EntryPiece:
+    """The entries of a chunk, numbered from 0, and of each of them whether it is a debit and booked."""
 
     entries: EntryColumns
-    counted: dict[tuple[bool, bool], int]
+    is_debit: Bool
+    is_booked: Bool
+
+    def of(self, segment: Segment) -> tuple[EntryColumns, dict[tuple[bool, bool], int]]:
+        """The rows of a segment, their entries numbered from 1 in their statement, and how many
+        entries they are per (debit?, booked?)."""
+        begin, end = segment.begin, segment.end
+        rows = np.searchsorted(self.entries.entry_number, [begin, end])
+        found = self.entries.part(int(rows[0]), int(rows[1]))
+        found = replace(found, entry_number=found.entry_number + np.int32(segment.before + 1 - begin))
+        debits, booked = self.is_debit[begin:end], self.is_booked[begin:end]
+        both, debit_count, booked_count = (int(np.count_nonzero(one)) for one in (debits & booked, debits, booked))
+        return found, {
+            (True, True): both,
+            (True, False): debit_count - both,
+            (False, True): booked_count - both,
+            (False, False): len(debits) - debit_count - booked_count + both,
+        }
 
 
-@dataclass(frozen=True, slots=True)
-class ScannedStatements:
-    """The entries of each statement of the file, in order, and the file without its entries."""
-
-    statements: list[ScannedStatement]
-    frame: bytes
-
-
-def scan_entries(content: bytes, name: str) -> ScannedStatements | None:
-    """The entries of a camt.053 file, or None where only the reference reader can tell."""
-    scanned = scan_records(content, _paths(name), _interpret)
-    if scanned is None:
-        return None
-    rows = _concatenated(scanned.pieces, scanned.first_records)
-    data = np.frombuffer(content, dtype=np.uint8)
-    entries = EntryColumns(
-        reference=text_column(data, rows.reference),
-        amount_vnd=rows.amount,
-        currency=text_column(data, rows.currency),
-        is_debit=rows.is_debit,
-        status=rows.status,
-        reason_code=text_column(data, rows.reason),
-        bank_reference=text_column(data, rows.bank_reference),
-        entry_number=rows.entry.astype(np.int32),
-        booking_date=text_column(data, rows.date),
-    )
-    found = [_statement(entries, rows, first, count) for first, count in scanned.containers]
-    return ScannedStatements(found, scanned.frame)
+def scan_entries(source: Source, name: str, shape: Shape) -> RecordScan[EntryPiece]:
+    """The entries of a camt.053 or camt.054 file of this shape, chunk by chunk."""
+    return RecordScan(source, _paths(name, shape), _interpret)
 
 
 @cache
-def _paths(name: str) -> CompiledPaths:
-    """camt.053.001.02 and .04 have the entry's status as text, .08 as a code inside."""
+def _paths(name: str, shape: Shape) -> CompiledPaths:
+    """Versions .02 and .04 have the entry's status as text, .08 as a code inside."""
     code = Leaf("status")
     status = Node({"Cd": code}, slot="status_choice", closed=True) if name.endswith(".08") else code
     day = Node({"Dt": Leaf("date"), "DtTm": Leaf("date")}, slot="dated", closed=True)
@@ -119,24 +112,23 @@ def _paths(name: str) -> CompiledPaths:
         "RtrInf": Node({"Rsn": reason}, slot="returned"),
     }
     batch = Node({"NbOfTxs": Leaf("count"), "TtlAmt": Leaf("total", "total_currency")}, slot="batch")
-    groups = Node({"TxDtls": Node(transaction, part=True), "Btch": batch}, slot="groups", repeat=Repeat.COUNT)
+    groups = Node({shape.part: Node(transaction, part=True), "Btch": batch}, slot="groups", repeat=Repeat.COUNT)
     entry: dict[str, Leaf | Node] = {
         "Amt": Leaf("amount", "currency"),
         "CdtDbtInd": Leaf("direction"),
         "Sts": status,
         "BookgDt": day,
         "AcctSvcrRef": Leaf("bank_reference"),
-        "NtryDtls": groups,
+        shape.parts: groups,
     }
-    return compile_paths(
-        MessagePaths("BkToCstmrStmt", "Stmt", "Ntry", Node(entry)), record_slots=_RECORD_SLOTS, part_slots=_PART_SLOTS
-    )
+    message = MessagePaths(shape.body, shape.container, shape.record, Node(entry))
+    return compile_paths(message, record_slots=_RECORD_SLOTS, part_slots=_PART_SLOTS)
 
 
-def _interpret(data: UInt8, space: Space) -> _Rows | None:
+def _interpret(data: UInt8, space: Space) -> EntryPiece | None:
     records, parts, _ = space.counts.tolist()
     most = records + parts
-    spans = [np.empty(most, dtype=np.int64) for _ in range(7)]
+    spans = [np.empty(most, dtype=np.int64) for _ in range(6)]
     rows = _Rows(
         reference=spans[0],
         amount=spans[1],
@@ -145,48 +137,26 @@ def _interpret(data: UInt8, space: Space) -> _Rows | None:
         status=np.empty(most, dtype=np.uint8),
         reason=spans[3],
         bank_reference=spans[4],
-        entry=spans[5],
-        date=spans[6],
+        entry=np.empty(most, dtype=np.int32),
+        date=spans[5],
         entry_is_debit=np.empty(records, dtype=np.bool_),
         entry_is_booked=np.empty(records, dtype=np.bool_),
     )
     written = _fill(data, space.records, space.parts, space.first_part, records, parts, rows)
     if written < 0:
         return None
-    of_rows, of_entries = rows[: -len(_OF_ENTRIES)], rows[-len(_OF_ENTRIES) :]
-    return _Rows._make((*(column[:written] for column in of_rows), *of_entries))
-
-
-def _concatenated(pieces: list[_Rows], first_records: list[int]) -> _Rows:
-    for piece, before in zip(pieces, first_records, strict=True):
-        piece.entry[:] += before
-    return _Rows._make(np.concatenate(columns) for columns in zip(*pieces, strict=True))
-
-
-def _statement(entries: EntryColumns, rows: _Rows, first: int, count: int) -> ScannedStatement:
-    """The rows of the entries `first` to `first + count`, numbered from 1."""
-    begin, end = np.searchsorted(rows.entry, [first, first + count]).tolist()
-    debits, booked = rows.entry_is_debit[first : first + count], rows.entry_is_booked[first : first + count]
-    counted = {
-        (is_debit, is_booked): int(np.count_nonzero((debits == is_debit) & (booked == is_booked)))
-        for is_debit in (True, False)
-        for is_booked in (True, False)
-    }
-    return ScannedStatement(_slice(entries, begin, end, first), counted)
-
-
-def _slice(entries: EntryColumns, begin: int, end: int, first: int) -> EntryColumns:
-    return EntryColumns(
-        reference=entries.reference.part(begin, end),
-        amount_vnd=entries.amount_vnd[begin:end],
-        currency=entries.currency.part(begin, end),
-        is_debit=entries.is_debit[begin:end],
-        status=entries.status[begin:end],
-        reason_code=entries.reason_code.part(begin, end),
-        bank_reference=entries.bank_reference.part(begin, end),
-        entry_number=entries.entry_number[begin:end] - np.int32(first - 1),
-        booking_date=entries.booking_date.part(begin, end),
+    entries = EntryColumns(
+        reference=text_column(data, rows.reference[:written]),
+        amount_vnd=rows.amount[:written],
+        currency=text_column(data, rows.currency[:written]),
+        is_debit=rows.is_debit[:written],
+        status=rows.status[:written],
+        reason_code=text_column(data, rows.reason[:written]),
+        bank_reference=text_column(data, rows.bank_reference[:written]),
+        entry_number=rows.entry[:written],
+        booking_date=text_column(data, rows.date[:written]),
     )
+    return EntryPiece(entries, rows.entry_is_debit, rows.entry_is_booked)
 
 
 @kernel

@@ -22,11 +22,12 @@ from paysvc.core.scan_xml import (
     refuse_unless,
     text_of,
 )
+from paysvc.core.source import Source
 from paysvc.domain.errors import FileRefused
 from paysvc.domain.money import MAX_TOTAL_VND
 
 if TYPE_CHECKING:
-    from paysvc.core.scan_pain_columns import ScannedPayments
+    from paysvc.core.scan_pain_columns import PieceOfPayments, ScannedPayments
 
 ORDERS = frozenset({"pain.001.001.03", "pain.001.001.09"})
 
@@ -52,33 +53,34 @@ class SentFile:
     instruction_id: TextColumn
 
 
-def read_pain001(content: bytes) -> SentFile:
+def read_pain001(content: bytes | Source) -> SentFile:
     """What a pain.001 file orders, with its control totals checked.
 
     `totals` are counted from the payments. Raises `FileRefused`: the codes of `scan_xml` and
     `scan_amount`, `wrong_structure`, `control_totals_lie` (NbOfTxs or CtrlSum, of the file or
     of a payment block, is not what the payments give), `reference_missing`.
     """
-    name = message_name(content)
+    source = Source.of(content)
+    name = message_name(source)
     refuse_unless(name, ORDERS, "a payment order")
-    scanned = read_scanned(content, name) if len(content) >= WORTH_SCANNING else None
-    return scanned or read_by_parser(content, name)
+    scanned = read_scanned(source, name) if source.size >= WORTH_SCANNING else None
+    return scanned or read_by_parser(source, name)
 
 
-def read_by_parser(content: bytes, name: str) -> SentFile:
+def read_by_parser(content: bytes | Source, name: str) -> SentFile:
     """`read_pain001` for any legal file and any fault: the reference that the scanner is held against."""
-    return _OrderReader(name).read(content)
+    return _OrderReader(name).read(Source.of(content))
 
 
-def read_scanned(content: bytes, name: str) -> SentFile | None:
+def read_scanned(content: bytes | Source, name: str) -> SentFile | None:
     """`read_pain001` for a file that the scanner understands; None for all others."""
     from paysvc.core.scan_pain_columns import scan_payments
 
-    scanned = scan_payments(content)
+    scanned = scan_payments(Source.of(content))
     if scanned is None:
         return None
     try:
-        return _OrderReader(name, scanned).read(scanned.frame)
+        return _OrderReader(name, scanned).read(Source.of(scanned.frame))
     except FileRefused:
         # The parser finds it again, and its place in the whole file.
         return None
@@ -109,13 +111,13 @@ class _OrderReader:
         self._scanned = scanned
         self._blocks = iter(scanned.blocks) if scanned else iter(())
 
-    def read(self, content: bytes) -> SentFile:
+    def read(self, source: Source) -> SentFile:
         take = {
             self._group_header: self._take_group_header,
             self._payment: self._take_payment,
             self._block: self._take_block,
         }
-        for element in records(content, self._name, _SHAPE):
+        for element in records(source, self._name, _SHAPE):
             if element.tag in take:
                 take[element.tag](element)
         if not self._message_id or not self._pieces or self._rows:
@@ -165,20 +167,20 @@ class _OrderReader:
         if len(self._rows) >= _ROWS_A_PIECE:
             self._close_piece(element.getparent())
 
-    def _take_scanned_block(self, block: Element, scanned: ScannedPayments) -> None:
+    def _take_scanned_block(self, block: Element, payments: PieceOfPayments) -> None:
         begin, end = next(self._blocks)
         self._block_count = end - begin
-        self._block_sum = int(scanned.amount_vnd[begin:end].sum())
+        self._block_sum = int(payments.amount_vnd[begin:end].sum())
         self._count += self._block_count
         self._sum += self._block_sum
         if begin == end:
             return
-        self._instruction_ids.append(scanned.instruction_id.part(begin, end))
+        self._instruction_ids.append(payments.instruction_id.part(begin, end))
         self._pieces.append(
             SentColumns(
-                end_to_end_id=scanned.end_to_end_id.part(begin, end),
-                amount_vnd=scanned.amount_vnd[begin:end],
-                currency=scanned.currency.part(begin, end),
+                end_to_end_id=payments.end_to_end_id.part(begin, end),
+                amount_vnd=payments.amount_vnd[begin:end],
+                currency=payments.currency.part(begin, end),
                 message_id=TextColumn.repeat(self._message_id, end - begin),
                 payment_information_id=TextColumn.repeat(self._text(block, "PmtInfId"), end - begin),
             )
@@ -186,7 +188,7 @@ class _OrderReader:
 
     def _take_block(self, element: Element) -> None:
         if self._scanned is not None:
-            self._take_scanned_block(element, self._scanned)
+            self._take_scanned_block(element, self._scanned.payments)
         self._close_piece(element)
         self._require(self._declared_in(element), self._block_count, self._block_sum, "a payment block")
         self._block_count = self._block_sum = 0

@@ -27,6 +27,7 @@ from paysvc.core.scan_xml import (
     refuse_unless,
     text_of,
 )
+from paysvc.core.source import Source
 from paysvc.domain.errors import FileRefused
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _ROWS_A_PIECE = 20_000
 _Row = tuple[str, str, str, str]
 
 
-def read_pain002(content: bytes) -> BankReturns:
+def read_pain002(content: bytes | Source) -> BankReturns:
     """Everything a pain.002 file says, as `BankReturns` of kind `status`.
 
     A payment is known by its OrgnlEndToEndId, else by its OrgnlInstrId, else by the empty
@@ -50,26 +51,27 @@ def read_pain002(content: bytes) -> BankReturns:
     `wrong_structure`, `field_too_long`, `control_totals_lie` (the report's counts per status
     contradict what it lists).
     """
-    name = message_name(content)
+    source = Source.of(content)
+    name = message_name(source)
     refuse_unless(name, STATUS_REPORTS, "a payment status report")
-    scanned = read_scanned(content, name) if len(content) >= WORTH_SCANNING else None
-    return scanned or read_by_parser(content, name)
+    scanned = read_scanned(source, name) if source.size >= WORTH_SCANNING else None
+    return scanned or read_by_parser(source, name)
 
 
-def read_by_parser(content: bytes, name: str) -> BankReturns:
+def read_by_parser(content: bytes | Source, name: str) -> BankReturns:
     """`read_pain002` for any legal file and any fault: the reference that the scanner is held against."""
-    return _StatusReader(name).read(content)
+    return _StatusReader(name).read(Source.of(content))
 
 
-def read_scanned(content: bytes, name: str) -> BankReturns | None:
+def read_scanned(content: bytes | Source, name: str) -> BankReturns | None:
     """`read_pain002` for a file that the scanner understands; None for all others."""
     from paysvc.core.scan_pain_columns import scan_statuses
 
-    scanned = scan_statuses(content)
+    scanned = scan_statuses(Source.of(content))
     if scanned is None:
         return None
     try:
-        return _StatusReader(name, scanned).read(scanned.frame)
+        return _StatusReader(name, scanned).read(Source.of(scanned.frame))
     except FileRefused:
         # The parser finds it again, and its place in the whole file.
         return None
@@ -102,14 +104,14 @@ class _StatusReader:
         if scanned and len(scanned.statuses):
             self._pieces.append(scanned.statuses)
 
-    def read(self, content: bytes) -> BankReturns:
+    def read(self, source: Source) -> BankReturns:
         take = {
             self._group_header: self._take_group_header,
             self._group: self._take_group,
             self._transaction: self._take_transaction,
             self._block: self._take_block,
         }
-        for element in records(content, self._name, _SHAPE):
+        for element in records(source, self._name, _SHAPE):
             if element.tag in take:
                 take[element.tag](element)
         if not self._answers:

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from paysvc.core.columns import Int64, StatusColumns, TextColumn, UInt8
+from paysvc.core.columns import Columns, Int64, StatusColumns, TextColumn, UInt8, concatenate, no_statuses
 from paysvc.core.compiled import kernel
-from paysvc.core.scan_records import scan_records
+from paysvc.core.scan_records import RecordScan
+from paysvc.core.source import NotUnderstood, Source
 from paysvc.core.spans import SPAN_BITS, SPAN_LENGTH, amount_at, reference_at, text_column
 from paysvc.core.words import KEEP, word
 from paysvc.core.xml_kernel import Space
@@ -35,44 +36,65 @@ class ScannedStatuses:
 
 
 @dataclass(frozen=True, slots=True)
-class ScannedPayments:
-    """The payments of an order; `blocks` are (first row, end) of each payment block."""
+class PieceOfPayments(Columns):
+    """Payments of an order, in its order."""
 
     end_to_end_id: TextColumn
     amount_vnd: Int64
     currency: TextColumn
     instruction_id: TextColumn
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedPayments:
+    """The payments of an order; `blocks` are (first row, end) of each payment block."""
+
+    payments: PieceOfPayments
     blocks: list[tuple[int, int]]
     frame: bytes
 
 
-def scan_statuses(content: bytes) -> ScannedStatuses | None:
+def scan_statuses(source: Source) -> ScannedStatuses | None:
     """The payments of a pain.002 file, or None where only the reference reader can tell."""
-    scanned = scan_records(content, _status_paths(), _interpret_statuses)
-    if scanned is None:
+    scan = RecordScan(source, _status_paths(), _interpret_statuses)
+    counted: dict[int, Counter[str]] = {}
+    pieces = [no_statuses()]
+    try:
+        for (statuses, codes), segments in scan:
+            pieces.append(statuses)
+            for segment in segments:
+                before = counted.setdefault(segment.container, Counter())
+                before.update(_counted(codes[segment.begin : segment.end]))
+    except NotUnderstood:
         return None
-    reference, status, reason, bank_reference, code = np.concatenate(scanned.pieces, axis=1)
-    data = np.frombuffer(content, dtype=np.uint8)
-    columns = StatusColumns(*(text_column(data, spans) for spans in (reference, status, reason, bank_reference)))
-    counted = [_counted(code[first : first + count]) for first, count in scanned.containers]
-    return ScannedStatuses(columns, counted, scanned.frame)
+    blocks = [counted.get(at, Counter()) for at in range(scan.containers)]
+    return ScannedStatuses(concatenate(pieces), blocks, scan.frame)
 
 
-def scan_payments(content: bytes) -> ScannedPayments | None:
+def scan_payments(source: Source) -> ScannedPayments | None:
     """The payments of a pain.001 file, or None where only the reference reader can tell."""
-    scanned = scan_records(content, _payment_paths(), _interpret_payments)
-    if scanned is None or sum(int(piece[1].sum()) for piece in scanned.pieces) > MAX_TOTAL_VND:
+    scan = RecordScan(source, _payment_paths(), _interpret_payments)
+    nothing = TextColumn.of([])
+    pieces = [PieceOfPayments(nothing, np.zeros(0, np.int64), nothing, nothing)]
+    ends: dict[int, int] = {}
+    rows = total = 0
+    try:
+        for piece, segments in scan:
+            pieces.append(piece)
+            total += int(piece.amount_vnd.sum())
+            for segment in segments:
+                rows += segment.end - segment.begin
+                ends[segment.container] = rows
+    except NotUnderstood:
         return None
-    reference, amount, currency, instruction = np.concatenate(scanned.pieces, axis=1)
-    data = np.frombuffer(content, dtype=np.uint8)
-    return ScannedPayments(
-        end_to_end_id=text_column(data, reference),
-        amount_vnd=amount,
-        currency=text_column(data, currency),
-        instruction_id=text_column(data, instruction),
-        blocks=[(first, first + count) for first, count in scanned.containers],
-        frame=scanned.frame,
-    )
+    if total > MAX_TOTAL_VND:
+        return None
+    blocks, begin = [], 0
+    for container in range(scan.containers):
+        end = ends.get(container, begin)
+        blocks.append((begin, end))
+        begin = end
+    return ScannedPayments(concatenate(pieces), blocks, scan.frame)
 
 
 @cache
@@ -99,18 +121,28 @@ def _payment_paths() -> CompiledPaths:
     return compile_paths(message, record_slots=_PAYMENT_SLOTS)
 
 
-def _interpret_statuses(data: UInt8, space: Space) -> Int64 | None:
-    """Spans of reference, status, reason and bank reference, and the status as a word; a row each."""
+def _interpret_statuses(data: UInt8, space: Space) -> tuple[StatusColumns, Int64] | None:
+    """The statuses, and of each its code as a word."""
     count = int(space.counts[0])
     columns = np.empty((5, count), dtype=np.int64)
-    return columns if _fill_statuses(data, space.records, count, columns) else None
+    if not _fill_statuses(data, space.records, count, columns):
+        return None
+    *spans, codes = columns
+    return StatusColumns(*(text_column(data, one) for one in spans)), codes
 
 
-def _interpret_payments(data: UInt8, space: Space) -> Int64 | None:
-    """Span of the reference, amount, spans of currency and InstrId; a row each."""
+def _interpret_payments(data: UInt8, space: Space) -> PieceOfPayments | None:
     count = int(space.counts[0])
     columns = np.empty((4, count), dtype=np.int64)
-    return columns if _fill_payments(data, space.records, count, columns) else None
+    if not _fill_payments(data, space.records, count, columns):
+        return None
+    reference, amount, currency, instruction = columns
+    return PieceOfPayments(
+        end_to_end_id=text_column(data, reference),
+        amount_vnd=amount,
+        currency=text_column(data, currency),
+        instruction_id=text_column(data, instruction),
+    )
 
 
 def _counted(codes: Int64) -> Counter[str]:

@@ -17,12 +17,13 @@ from typing import Literal, cast
 
 from lxml import etree
 
+from paysvc.core.source import Source
 from paysvc.domain.errors import FileRefused
 
 ISO_20022 = "urn:iso:std:iso:20022:tech:xsd:"
 
-#: A statement of a million entries has 0.5-1 GB; nothing of ours is longer.
-MAX_FILE_BYTES = 1 << 30
+#: A statement of ten million entries has 5-10 GB; nothing of ours is longer.
+MAX_FILE_BYTES = 1 << 34
 
 #: Below this the parser is done before the scanner's kernels are loaded (bytes).
 WORTH_SCANNING = 1 << 20
@@ -53,14 +54,15 @@ _RESOURCE_LIMIT = 114  # XML_ERR_RESOURCE_LIMIT; lxml has no name for it yet
 Element = etree._Element  # lxml gives its element type no public name
 
 
-def message_name(content: bytes) -> str:
+def message_name(content: bytes | Source) -> str:
     """Which ISO 20022 message these bytes are, as `camt.053.001.08`, by their namespace.
 
     Raises `FileRefused` with `file_empty`, `file_compressed`, `file_too_large`,
     `xml_not_well_formed`, `xml_wrong_encoding`, `xml_has_dtd`, `xml_too_large` or `wrong_message`.
     """
-    _refuse_what_is_no_text(content)
-    for _, root in _growing(content, event="start", tag=None):
+    source = Source.of(content)
+    _refuse_what_is_no_text(source)
+    for _, root in _growing(source, event="start", tag=None):
         # The document type stands before the root, so it is known by now, and nothing was expanded.
         if root.getroottree().docinfo.internalDTD is not None:
             raise FileRefused(
@@ -98,7 +100,7 @@ class Shape:
     part: str = ""
 
 
-def records(content: bytes, name: str, shape: Shape) -> Iterator[Element]:
+def records(source: Source, name: str, shape: Shape) -> Iterator[Element]:
     """The elements that a reader takes, each when it is whole, in document order.
 
     `name` is what `message_name` said of the same bytes. Handed out are the body's other
@@ -110,8 +112,8 @@ def records(content: bytes, name: str, shape: Shape) -> Iterator[Element]:
     """
     walk = _Walk(name, shape)
     last_record = 0
-    for position, root in _growing(content, event="start", tag=qualified(name, "Document")):
-        for element in walk.whole(root, is_complete=position == len(content)):
+    for position, root in _growing(source, event="start", tag=qualified(name, "Document")):
+        for element in walk.whole(root, is_complete=position == source.size):
             last_record = position
             yield element
         if position - last_record > MAX_RECORD_BYTES:
@@ -202,22 +204,21 @@ class _Walk:
             raise FileRefused("xml_too_large", "A header of the file never ends.", place=place_of(parent, ""))
 
 
-def _refuse_what_is_no_text(content: bytes) -> None:
-    # The beginning first: to strip a file of a gigabyte is to copy it.
-    if not content[:_STRIDE].strip() and not content.strip():
+def _refuse_what_is_no_text(source: Source) -> None:
+    if all(not source.read(start, start + _STRIDE).strip() for start in range(0, source.size, _STRIDE)):
         raise FileRefused("file_empty", "The file is empty.", next_step="Ask for the file again.", place="byte 0")
-    if content.startswith(_COMPRESSED):
+    if source.read(0, 16).startswith(_COMPRESSED):
         raise FileRefused(
             "file_compressed",
             "The file is compressed; a bank message is plain XML.",
             next_step="Unpack it first.",
             place="byte 0",
         )
-    if len(content) > MAX_FILE_BYTES:
+    if source.size > MAX_FILE_BYTES:
         raise FileRefused("file_too_large", f"The file is larger than {MAX_FILE_BYTES >> 20} MiB.", place="byte 0")
 
 
-def _growing(content: bytes, event: Literal["start"], tag: str | None) -> Iterator[tuple[int, Element]]:
+def _growing(source: Source, event: Literal["start"], tag: str | None) -> Iterator[tuple[int, Element]]:
     """The root and how many bytes are in it, again after each stride, the last time when all are."""
     parser = etree.XMLPullParser(
         events=(event,),
@@ -235,24 +236,24 @@ def _growing(content: bytes, event: Literal["start"], tag: str | None) -> Iterat
     )
     root: Element | None = None
     try:
-        for start in range(0, len(content), _STRIDE):
-            parser.feed(content[start : start + _STRIDE])
+        for start in range(0, source.size, _STRIDE):
+            parser.feed(source.read(start, start + _STRIDE))
             if root is None:
                 root = next((cast("Element", element) for _, element in parser.read_events()), None)
-            if root is not None and start + _STRIDE < len(content):
+            if root is not None and start + _STRIDE < source.size:
                 yield start + _STRIDE, root
         parser.close()
     except etree.XMLSyntaxError as failure:
-        raise _refusal(content, failure) from None
+        raise _refusal(source, failure) from None
     if root is not None:
-        yield len(content), root
+        yield source.size, root
 
 
-def _refusal(content: bytes, failure: etree.XMLSyntaxError) -> FileRefused:
+def _refusal(source: Source, failure: etree.XMLSyntaxError) -> FileRefused:
     line, column = failure.position
     place = f"line {line}, column {column}"
     code = getattr(failure, "code", None)
-    if b"<!DOCTYPE" in content[:_STRIDE]:
+    if b"<!DOCTYPE" in source.read(0, _STRIDE):
         return FileRefused("xml_has_dtd", "The file carries a document type (DTD); no bank message does.", place=place)
     if code in _WRONG_ENCODING:
         return FileRefused(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from paysvc.core import verdicts
-from paysvc.core.columns import Bool, Int64, UInt8, _Columns
+from paysvc.core.columns import Bool, Columns, Int64, UInt8
 from paysvc.core.verdicts import TallyColumns
 
 #: What a state code stands for (names of `domain.instructions.InstructionState`).
@@ -20,7 +20,7 @@ _SENT, _SETTLED, _RETURNED, _REJECTED, _DISPUTED = (np.uint8(code) for code in r
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceColumns(_Columns):
+class PlaceColumns(Columns):
     """Where the đồng of each payment are; each row sums to the amount sent.
 
     `in_transit`: the bank was told to pay and has booked nothing. `fund`: refused, free

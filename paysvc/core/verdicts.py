@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paysvc.core.columns import BOOKED, Bool, EntryColumns, Int64, SentColumns, TextColumn, UInt8, _Columns
+from paysvc.core.columns import BOOKED, Bool, Columns, EntryColumns, Int64, SentColumns, TextColumn, UInt8
 from paysvc.core.proof import exact_sum
 from paysvc.domain.money import MAX_TOTAL_VND
 from paysvc.domain.reconciliation import DiscrepancyKind, Outcome
@@ -19,7 +19,7 @@ _NOWHERE = -1
 
 
 @dataclass(frozen=True, slots=True)
-class TallyColumns(_Columns):
+class TallyColumns(Columns):
     """What is booked under each instruction: one row an instruction, in the order of what was sent.
 
     Counts take every booked entry; sums only those in the instruction's currency (đồng).

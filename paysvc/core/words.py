@@ -65,10 +65,10 @@ STRIDE = 32
 _FULL = _U((1 << STRIDE) - 1)
 
 
-def _loaded(context: Any, builder: Any, array: Any, index: Any, types_: Any) -> Any:
+def _loaded(context: Any, builder: Any, array: Any, index: Any, kinds: Any) -> Any:
     """`STRIDE` bytes from `index` as a vector, by a load that needs no alignment."""
-    view = context.make_array(types_[0])(context, builder, array)
-    index = context.cast(builder, index, types_[1], types.intp)
+    view = context.make_array(kinds[0])(context, builder, array)
+    index = context.cast(builder, index, kinds[1], types.intp)
     loaded = builder.load(builder.bitcast(builder.gep(view.data, [index]), _VECTOR.as_pointer()))
     loaded.align = 1
     return loaded
@@ -88,7 +88,8 @@ _VECTOR = ir.VectorType(ir.IntType(8), STRIDE)
 @intrinsic  # type: ignore[untyped-decorator]
 def _text_stops_at(typingctx: Any, array: Any, index: Any) -> Any:
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        loaded = _loaded(context, builder, *arguments, signature.args)
+        array, index = arguments
+        loaded = _loaded(context, builder, array, index, signature.args)
         # As signed numbers, control and non-ASCII bytes are all below the space.
         found = builder.icmp_signed("<", loaded, _each(0x20))
         for byte in b"<&]":

@@ -24,8 +24,8 @@ from paysvc.core.xml_lexis import (
     past_white,
     text_end,
 )
-from paysvc.core.xml_patterns import MOST_TEXTS, OF_PARTS, OF_RECORDS, Patterns, kept_text, learn, matched
 from paysvc.core.xml_paths import CONTAINER, DOCUMENT, REFUSE, SKIP, Kind, Repeat
+from paysvc.core.xml_patterns import MOST_TEXTS, OF_PARTS, OF_RECORDS, Patterns, kept_text, learn, matched
 
 #: What may not be longer (bytes), more, or deeper.
 LONGEST_RECORD = 1 << 20

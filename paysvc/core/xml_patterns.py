@@ -31,9 +31,9 @@ class Patterns(NamedTuple):
     after it: slot −1 is not wanted, those from `len(records)` on are the part's.
 
     The last stretch has no text after it; `sizes[kind, pattern]` are (stretches, parts).
-    `records[pattern]` and `parts[kind, pattern]` are the rows of spans that the texts are written over. `state[kind]` is
-    (patterns learned, pattern used last, times learned). `seen` are the texts of the record that
-    is being walked: (start, end, slot).
+    `records[pattern]` and `parts[kind, pattern]` are the rows of spans that the texts are
+    written over. `state[kind]` is (patterns learned, pattern used last, times learned). `seen`
+    are the texts of the record that is being walked: (start, end, slot).
     """
 
     kept: NDArray[np.int64]
