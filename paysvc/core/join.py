@@ -2,65 +2,68 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from paysvc.core.columns import Int64, TextColumn
 
+#: Keys from which on the kernels are worth being loaded; fewer go into a dictionary.
+WORTH_A_KERNEL = 20_000
 
-@dataclass(frozen=True, slots=True, eq=False)
+_NOWHERE = -1
+
+
 class Keys:
-    """Texts of which each occurs once, prepared so that many columns can be looked up in them.
+    """Texts of which each occurs once, prepared so that many columns can be looked up in them."""
 
-    `hashes` are the texts' 64-bit numbers in rising order and `rows` where each text lies in
-    `texts`. The numbers only lead to a row; what decides is the whole text, byte for byte.
-    """
+    __slots__ = ("_find",)
 
-    texts: TextColumn
-    hashes: NDArray[np.uint64]
-    rows: Int64
+    def __init__(self, find: Callable[[TextColumn], Int64]) -> None:
+        self._find = find
 
     @classmethod
     def of(cls, texts: TextColumn) -> Self:
         """Raises ValueError when a text occurs twice (the figures would depend on which was meant)."""
-        numbers = texts.hashes()
-        rows = np.argsort(numbers).astype(np.int64, copy=False)
-        numbers = numbers[rows]
-        if (numbers[1:] == numbers[:-1]).any():
-            values = texts.to_bytes_list()
-            repeated = len(values) - len(set(values))
-            if repeated:
-                raise ValueError(f"{repeated} key(s) occur more than once")
-        return cls(texts, numbers, rows)
+        found = by_kernel(texts) if len(texts) >= WORTH_A_KERNEL else by_dictionary(texts)
+        if found is None:
+            repeated = len(texts) - len(set(texts.to_bytes_list()))
+            raise ValueError(f"{repeated} key(s) occur more than once")
+        return cls(found)
 
     def find(self, references: TextColumn) -> Int64:
         """The row that holds each of `references` (result as long as these), −1 where none does;
         the empty reference is found nowhere."""
-        found = np.full(len(references), -1, dtype=np.int64)
-        if not len(self.texts) or not len(references):
-            return found
-        numbers = references.hashes()
-        at = np.searchsorted(self.hashes, numbers)
-        at[at == len(self.hashes)] = 0
-        wanted = np.flatnonzero((self.hashes[at] == numbers) & (references.lengths > 0))
-        rows = self.rows[at[wanted]]
-        is_it = self.texts.take(rows).is_same(references.take(wanted))
-        found[wanted[is_it]] = rows[is_it]
-        if not is_it.all():
-            self._find_others(references, wanted[~is_it], found)
-        return found
-
-    def _find_others(self, references: TextColumn, wanted: Int64, found: Int64) -> None:
-        """References whose number leads to another text: that of a stranger, or the wrong one of two."""
-        values = self.texts.to_bytes_list()
-        rows = dict(zip(values, range(len(values)), strict=True))
-        for place, value in zip(wanted.tolist(), references.take(wanted).to_bytes_list(), strict=True):
-            found[place] = rows.get(value, -1)
+        return self._find(references)
 
 
 def find_positions(keys: TextColumn, references: TextColumn) -> Int64:
     """The row of `keys` that holds each of `references`, −1 where none does; see `Keys`."""
     return Keys.of(keys).find(references)
+
+
+def by_dictionary(texts: TextColumn) -> Callable[[TextColumn], Int64] | None:
+    """What `Keys` does, in the plainest way: the reference that the kernels are held against.
+
+    None where a text occurs twice.
+    """
+    rows = {key: row for row, key in enumerate(texts.to_bytes_list())}
+    if len(rows) < len(texts):
+        return None
+    rows.pop(b"", None)
+
+    def find(references: TextColumn) -> Int64:
+        wanted = references.to_bytes_list()
+        return np.fromiter((rows.get(one, _NOWHERE) for one in wanted), dtype=np.int64, count=len(wanted))
+
+    return find
+
+
+def by_kernel(texts: TextColumn) -> Callable[[TextColumn], Int64] | None:
+    """The same, compiled; None where a text occurs twice."""
+    # Only who looks up many keys pays for loading the kernels.
+    from paysvc.core import join_kernels
+
+    table = join_kernels.index(texts)
+    return None if table is None else lambda references: join_kernels.find(table, references)

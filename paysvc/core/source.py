@@ -89,4 +89,5 @@ class Source:
             if not count:
                 raise EOFError("the file became shorter while it was read")
             rest = rest[count:]
+        found.flags.writeable = False
         return found

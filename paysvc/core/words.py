@@ -32,6 +32,9 @@ _AMPERSANDS = _U(0x2626262626262626)
 _SLASHES = _U(0x2F2F2F2F2F2F2F2F)
 _LESS = _U(0x3C3C3C3C3C3C3C3C)
 _GREATER = _U(0x3E3E3E3E3E3E3E3E)
+_ZEROS = _U(0x3030303030303030)
+_SIXES = _U(0x0606060606060606)
+_NIBBLES = _U(0xF0F0F0F0F0F0F0F0)
 _BRACKETS = _U(0x5D5D5D5D5D5D5D5D)
 
 #: A word's first n bytes are kept by KEEP[n].
@@ -125,6 +128,36 @@ def _put_word(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
     return types.void(array, index, types.uint64), build
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def fold(typingctx: Any, one: Any, other: Any) -> Any:
+    """The product of two words, its upper half laid over its lower."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        wide, narrow = ir.IntType(128), ir.IntType(64)
+        product = builder.mul(*(builder.zext(value, wide) for value in arguments))
+        upper = builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), narrow)
+        return builder.xor(upper, builder.trunc(product, narrow))
+
+    return types.uint64(types.uint64, types.uint64), build
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def prefetch(typingctx: Any, array: Any, index: Any) -> Any:
+    """Have the processor fetch an array's element that will be needed; harmless where there is none."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        view = context.make_array(signature.args[0])(context, builder, arguments[0])
+        index = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        flag = ir.IntType(32)
+        place = builder.bitcast(builder.gep(view.data, [index]), ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [place.type, flag, flag, flag])
+        asked = builder.module.declare_intrinsic("llvm.prefetch", (place.type,), kind)
+        builder.call(asked, [place, ir.Constant(flag, 0), ir.Constant(flag, 3), ir.Constant(flag, 1)])
+        return context.get_dummy_value()
+
+    return types.void(array, index), build
+
+
 @kernel
 def lowest(marks: Any) -> Any:
     """Which bit of the marks is the lowest one set; not for 0."""
@@ -198,14 +231,27 @@ def text_stops(loaded: Any) -> Any:
 
 
 @kernel
-def same_bytes(data: Any, one: Any, other: Any, length: Any) -> Any:
-    """Whether `length` bytes from `one` are those from `other`."""
+def same_bytes(data: Any, at: Any, other: Any, start: Any, length: Any) -> Any:
+    """Whether `length` bytes from `at` in `data` are those from `start` in `other`."""
     done = 0
-    while length - done >= 8:
-        if word(data, one + done) != word(data, other + done):
+    while length - done > 8:
+        if word(data, at + done) != word(other, start + done):
             return False
         done += 8
-    return (word(data, one + done) ^ word(data, other + done)) & KEEP[length - done] == _U(0)
+    return (word(data, at + done) ^ word(other, start + done)) & KEEP[length - done] == _U(0)
+
+
+@kernel
+def digits_value(data: Any, at: Any, digits: Any) -> Any:
+    """The number in 1 to 8 ASCII digits, or -1 where one of the bytes is none."""
+    # Shifted up, so that the missing digits are leading ones; those become zeros.
+    shift = _U(8 * (8 - digits))
+    digit = (word(data, at) << shift) ^ (_ZEROS << shift)
+    if (digit | (digit + _SIXES)) & _NIBBLES != _U(0):
+        return np.int64(-1)
+    pairs = (digit * _U(10) + (digit >> _U(8))) & _U(0x00FF00FF00FF00FF)
+    fours = (pairs * _U(100) + (pairs >> _U(16))) & _U(0x0000FFFF0000FFFF)
+    return np.int64((fours * _U(10_000) + (fours >> _U(32))) & _U(0xFFFFFFFF))
 
 
 @kernel

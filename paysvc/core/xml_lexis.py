@@ -220,7 +220,7 @@ def closes_at(data: Any, at: Any, number: Any, start: Any, words: Any, lengths: 
     and `start` where it stands.
     """
     if number <= 0:
-        return at - number if same_bytes(data, start, at, -number) else -1
+        return at - number if same_bytes(data, start, data, at, -number) else -1
     length = lengths[number]
     if (word(data, at) ^ words[number, 0]) & KEEP[min(length, 8)] != _U(0):
         return -1
