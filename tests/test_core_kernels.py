@@ -144,7 +144,7 @@ def test_entries_are_added_up_as_by_columns(
     rows: list[tuple[int, int, bool, str, int, str, str]], payments: list[tuple[int, str]]
 ) -> None:
     sent = _sent([amount for amount, _ in payments], [currency for _, currency in payments])
-    plain, compiled = verdicts._PlainRows(sent), tally_kernels.Rows(sent)  # noqa: SLF001
+    plain, compiled = verdicts._PlainRows(sent), tally_kernels.Rows(sent)
     for begin in range(0, len(rows), 7):
         piece = _columns(rows[begin : begin + 7])
         plain.add(*piece)
@@ -152,7 +152,7 @@ def test_entries_are_added_up_as_by_columns(
     _same(TallyColumns(*plain.columns()), TallyColumns(*compiled.columns()))
     assert plain.total == compiled.total
     found, refused = TallyColumns(*plain.columns()), np.array([True, False, True, False, True])
-    outcomes, kinds = verdicts._judge(found, refused)  # noqa: SLF001
+    outcomes, kinds = verdicts._judge(found, refused)
     again = tally_kernels.judge(tuple(found.columns()[:6]), refused)
     assert (outcomes.tolist(), kinds.tolist()) == (again[0].tolist(), again[1].tolist())
 
@@ -174,14 +174,14 @@ def test_many_entries_on_two_threads_give_what_columns_give() -> None:
         )
     ]
     entries, positions = _columns(rows)
-    plain = verdicts._PlainRows(sent)  # noqa: SLF001
+    plain = verdicts._PlainRows(sent)
     plain.add(entries, positions)
     expected = TallyColumns(*plain.columns())
     found = verdicts.tally(sent, entries, positions)
     _same(found, expected)
     refused = chosen.random(MANY) < 0.1
     outcomes, kinds = verdicts.judge(found, refused)
-    by_columns = verdicts._judge(expected, refused)  # noqa: SLF001
+    by_columns = verdicts._judge(expected, refused)
     assert np.array_equal(outcomes, by_columns[0])
     assert np.array_equal(kinds, by_columns[1])
     groups = chosen.integers(0, 3, MANY).astype(np.int32)
