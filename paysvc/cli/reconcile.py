@@ -6,7 +6,7 @@ import glob
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -16,12 +16,12 @@ from rich.text import Text
 
 from paysvc.cli.output import show_error
 from paysvc.core.comparison import Line
-from paysvc.core.scan_xml import MAX_FILE_BYTES
-from paysvc.domain.errors import FileRefused, InvalidInput, PaysvcError
+from paysvc.core.source import Source
+from paysvc.domain.errors import InvalidInput, PaysvcError
 from paysvc.domain.money import format_vnd
 from paysvc.domain.reconciliation import DiscrepancyKind
 from paysvc.services.reconcile_files import SHOWN_OUTCOMES, Reconciliation, reconcile_files
-from paysvc.spreadsheets.writing import write_csv
+from paysvc.spreadsheets.writing import write_csv_into
 
 #: Exit code when everything was read and not everything agrees.
 DISCREPANCIES = 9
@@ -85,9 +85,9 @@ def reconcile(sent: tuple[str, ...], returned: tuple[str, ...], lines: Path | No
     try:
         orders, answers = _paths("--sent", sent), _paths("--returned", returned)
         target = _target(lines, orders + answers) if lines else None
-        found = reconcile_files([_read(path) for path in orders], [_read(path) for path in answers])
+        found = reconcile_files([_open(path) for path in orders], [_open(path) for path in answers])
         if target:
-            _write(target, write_csv(Line._fields, found.lines, encoding="utf-8"))
+            _write(target, found.comparison.iter_lines())
     except PaysvcError as error:
         show_error(error)
         sys.exit(error.exit_code)
@@ -117,17 +117,13 @@ def _paths(option: str, values: Sequence[str]) -> list[Path]:
     return paths
 
 
-def _read(path: Path) -> tuple[str, bytes]:
+def _open(path: Path) -> tuple[str, Source]:
     name = click.format_filename(path)
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
+        return name, Source.at(path)
     except OSError as failure:
         message = f"The file cannot be read: {failure.strerror or type(failure).__name__}."
         raise InvalidInput("file_unreadable", message, next_step="Check the name.", place=name) from None
-    if len(content) > MAX_FILE_BYTES:
-        raise FileRefused("file_too_large", f"The file is larger than {MAX_FILE_BYTES >> 20} MiB.", place=name)
-    return name, content
 
 
 def _target(lines: Path, inputs: Sequence[Path]) -> Path:
@@ -143,12 +139,12 @@ def _target(lines: Path, inputs: Sequence[Path]) -> Path:
     return target
 
 
-def _write(target: Path, content: bytes) -> None:
+def _write(target: Path, lines: Iterable[Line]) -> None:
     """The whole file or none of it, also when the machine stops half-way."""
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with part.open("xb") as file:
-            file.write(content)
+            write_csv_into(file, Line._fields, lines, encoding="utf-8")
             file.flush()
             os.fsync(file.fileno())
         part.replace(target)

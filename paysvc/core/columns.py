@@ -29,6 +29,8 @@ ENTRY_STATUS_CODES = {"BOOK": BOOKED, "PDNG": PENDING, "INFO": INFORMATION, "FUT
 #: Of the numbers that stand for texts; odd, so that no byte's weight vanishes modulo 2^64.
 _RADIX = 0x9E3779B97F4A7C15
 
+_WORD = 8
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextColumn:
@@ -131,6 +133,23 @@ class TextColumn:
         """Rows `begin` to `end`, without copying a text."""
         offsets = self.offsets[begin : end + 1]
         return TextColumn(self.data[offsets[0] : offsets[-1]], offsets - offsets[0])
+
+    def or_else(self, other: TextColumn) -> TextColumn:
+        """Row by row the own text, or, where it is empty, that of `other` (equally long)."""
+        is_own = self.lengths > 0
+        if is_own.all() or not len(other.data):
+            return self
+        rows = np.arange(len(self), dtype=np.int64)
+        return concatenate_text([self, other]).take(np.where(is_own, rows, rows + len(self)))
+
+    def order(self) -> Int64:
+        """The rows in the order of their texts' bytes."""
+        words = -(-int(self.lengths.max(initial=0)) // _WORD)
+        padded = np.zeros((len(self), max(words, 1) * _WORD), dtype=np.uint8)
+        self.put_into(padded.reshape(-1), np.arange(len(self), dtype=np.int64) * padded.shape[1])
+        # A text comes before the longer one that begins with it: the shorter is decided last.
+        keys = [self.lengths, *padded.view(">u8").T[::-1]]
+        return np.lexsort(keys).astype(np.int64)
 
     def is_equal(self, value: str) -> Bool:
         """Which texts are `value`, byte for byte."""

@@ -9,13 +9,34 @@ from typing import NamedTuple
 
 import numpy as np
 
-from paysvc.core.columns import BOOKED, Bool, EntryColumns, Int64, SentColumns, StatusColumns, TextColumn, UInt8
-from paysvc.core.join import find_positions
+from paysvc.core.columns import (
+    BOOKED,
+    Bool,
+    Columns,
+    EntryColumns,
+    Int64,
+    SentColumns,
+    StatusColumns,
+    TextColumn,
+    UInt8,
+    concatenate,
+    no_entries,
+)
+from paysvc.core.join import Keys
 from paysvc.core.messages import GroupStatus
-from paysvc.core.verdicts import OUTCOMES, REJECTED, TallyColumns, decide, discrepancies, tally, totals_by_outcome
+from paysvc.core.verdicts import KINDS, OUTCOMES, REJECTED, Tally, first_text, judge, kinds_of, totals_by_outcome
 from paysvc.domain.bank_returns import REFUSALS
 from paysvc.domain.money import VND
 from paysvc.domain.reconciliation import DiscrepancyKind, Outcome
+
+_LINES_AT_ONCE = 50_000
+
+_OUTCOMES = tuple(map(str, OUTCOMES))
+#: What is written for each set of discrepancies, its kinds in the order of `DiscrepancyKind`.
+_NAMED = tuple(
+    "+".join(kind for kind in DiscrepancyKind if kind in KINDS and bits & (1 << KINDS.index(kind)))
+    for bits in range(1 << len(KINDS))
+)
 
 
 class Line(NamedTuple):
@@ -44,46 +65,100 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class CameBack:
-    """All that came back and is believed: entries, statuses, and words about files and blocks."""
+class LineColumns(Columns):
+    """`Line`s of payments in columns; `outcome` is a code of `OUTCOMES`, `discrepancy` has bits of `KINDS`."""
 
-    entries: EntryColumns
-    statuses: StatusColumns
-    groups: tuple[GroupStatus, ...]
+    end_to_end_id: TextColumn
+    outcome: UInt8
+    amount_sent_vnd: Int64
+    amount_settled_vnd: Int64
+    amount_returned_vnd: Int64
+    reason_code: TextColumn
+    bank_reference: TextColumn
+    discrepancy: UInt8
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Figures and lines; `outcomes` holds (number, đồng sent) of each.
+    """Figures and lines; `outcomes` holds (number, đồng sent) of each outcome.
 
     `lines` are in the order of their EndToEndIds, stray references after them.
     """
 
     outcomes: dict[Outcome, tuple[int, int]]
     discrepancies: dict[DiscrepancyKind, int]
-    lines: tuple[Line, ...]
+    _known: LineColumns
+    _strays: tuple[Line, ...]
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        return tuple(self.iter_lines())
+
+    def iter_lines(self) -> Iterator[Line]:
+        """The lines one by one; never all of them as objects."""
+        order = self._known.end_to_end_id.order()
+        for begin in range(0, len(order), _LINES_AT_ONCE):
+            for reference, outcome, *figures, discrepancy in self._known.take(
+                order[begin : begin + _LINES_AT_ONCE]
+            ).to_tuples():
+                yield Line._make((reference, _OUTCOMES[outcome], *figures, _NAMED[discrepancy]))
+        yield from self._strays
 
 
-def compare(sent: Sent, back: CameBack) -> Comparison:
-    """Hold both against each other, by the rule of `domain.reconciliation`.
+class Comparing:
+    """What was sent held against what came back, piece by piece, by the rule of `domain.reconciliation`.
 
-    The order of rows on either side changes nothing. Raises ValueError when an EndToEndId was
-    sent twice, or amounts pass what a ledger holds.
+    The order of pieces, and of rows in them, changes nothing.
     """
-    at_entries = _find(back.entries.reference, sent)
-    at_statuses = _find(back.statuses.reference, sent)
-    booked = tally(sent.payments, back.entries, at_entries)
-    refusals = _refusals(sent, back, at_statuses)
-    outcomes = decide(booked, refusals.refused)
-    flags = discrepancies(booked)
-    strays = _stray_lines(back, at_entries, at_statuses)
-    counts = {kind: int(flags[kind].sum()) if kind in flags else len(strays) for kind in DiscrepancyKind}
-    known = _known_lines(sent.payments, booked, outcomes, refusals, flags)
-    return Comparison(
-        outcomes=totals_by_outcome(outcomes, sent.payments.amount_vnd),
-        discrepancies=counts,
-        lines=(*sorted(known), *strays),
-    )
+
+    def __init__(self, sent: Sent) -> None:
+        """Raises ValueError when an EndToEndId was sent twice."""
+        self._sent = sent
+        self._keys = Keys.of(sent.payments.end_to_end_id)
+        self._tally = Tally(sent.payments)
+        self._unknown = [no_entries()]
+        self._by_instruction_id: dict[bytes, int] | None = None
+
+    def add(self, entries: EntryColumns) -> None:
+        """Entries of a statement that is believed. Raises ValueError past what a ledger holds."""
+        positions = self._find(entries.reference)
+        self._tally.add(entries, positions)
+        self._unknown.append(entries.take(np.flatnonzero((entries.status == BOOKED) & (positions < 0))))
+
+    def comparison(self, statuses: StatusColumns, groups: Sequence[GroupStatus]) -> Comparison:
+        """The result, with what the bank said of single payments, and of whole files and blocks."""
+        payments = self._sent.payments
+        at_statuses = self._find(statuses.reference)
+        booked = self._tally.columns()
+        refusals = _refusals(payments, statuses, groups, at_statuses)
+        outcomes, kinds = judge(booked, refusals.refused)
+        strays = _stray_lines(concatenate(self._unknown), statuses, at_statuses)
+        flags = kinds_of(kinds)
+        counts = {kind: int(flags[kind].sum()) if kind in flags else len(strays) for kind in DiscrepancyKind}
+        known = LineColumns(
+            end_to_end_id=payments.end_to_end_id,
+            outcome=outcomes,
+            amount_sent_vnd=payments.amount_vnd,
+            amount_settled_vnd=booked.debited_vnd,
+            amount_returned_vnd=booked.credited_vnd,
+            reason_code=booked.reason_code.or_else(refusals.reason_code.pick(_only(outcomes == REJECTED))),
+            bank_reference=booked.bank_reference.or_else(refusals.bank_reference),
+            discrepancy=kinds,
+        )
+        return Comparison(totals_by_outcome(outcomes, payments.amount_vnd), counts, known, tuple(strays))
+
+    def _find(self, references: TextColumn) -> Int64:
+        """The payment of each reference: by EndToEndId, else by an InstrId that only one payment has."""
+        positions = self._keys.find(references)
+        missed = np.flatnonzero(positions < 0)
+        if len(missed) and len(self._sent.instruction_id.data):
+            if self._by_instruction_id is None:
+                ids = self._sent.instruction_id.to_bytes_list()
+                often = Counter(ids)
+                self._by_instruction_id = {one: row for row, one in enumerate(ids) if one and often[one] == 1}
+            values = references.take(missed).to_bytes_list()
+            positions[missed] = [self._by_instruction_id.get(value, -1) for value in values]
+        return positions
 
 
 def rows_of(group: GroupStatus, payments: SentColumns) -> Int64:
@@ -99,93 +174,42 @@ class _Refusals:
     """Per payment: whether the bank refused it, why, and the reference its report gave."""
 
     refused: Bool
-    reason_code: list[str]
-    bank_reference: list[str]
+    reason_code: TextColumn
+    bank_reference: TextColumn
 
 
-def _find(references: TextColumn, sent: Sent) -> Int64:
-    """The payment of each reference: by EndToEndId, else by an InstrId that only one payment has."""
-    positions = find_positions(sent.payments.end_to_end_id, references)
-    missed = np.flatnonzero(positions < 0).tolist()
-    if not missed or not len(sent.instruction_id.data):
-        return positions
-    ids = sent.instruction_id.to_bytes_list()
-    often = Counter(ids)
-    rows = {one: row for row, one in enumerate(ids) if one and often[one] == 1}
-    values = references.to_bytes_list()
-    for at in missed:
-        positions[at] = rows.get(values[at], -1)
-    return positions
-
-
-def _refusals(sent: Sent, back: CameBack, positions: Int64) -> _Refusals:
+def _refusals(
+    payments: SentColumns, statuses: StatusColumns, groups: Sequence[GroupStatus], positions: Int64
+) -> _Refusals:
     """Refusals of payments, blocks and files: the closest word gives the reason, of equals the smallest."""
-    count = len(sent.payments)
+    count = len(payments)
+    is_known = positions >= 0
+    rows = np.flatnonzero(is_known & statuses.status.is_in(REFUSALS))
     refused = np.zeros(count, dtype=np.bool_)
-    reasons, references = [""] * count, [""] * count
-    statuses = back.statuses
-    for row, status, reason, reference in zip(
-        positions.tolist(),
-        statuses.status.to_list(),
-        statuses.reason_code.to_list(),
-        statuses.bank_reference.to_list(),
-        strict=True,
-    ):
-        if row < 0:
-            continue
-        references[row] = _smallest((references[row], reference))
-        if status in REFUSALS:
-            refused[row] = True
-            reasons[row] = _smallest((reasons[row], reason))
-    groups = [group for group in back.groups if group.status in REFUSALS]
-    for group in sorted(groups, key=lambda one: (one.payment_information_id is None, one.reason_code)):
-        for row in rows_of(group, sent.payments).tolist():
-            refused[row] = True
-            reasons[row] = reasons[row] or group.reason_code
+    refused[positions[rows]] = True
+    reasons = statuses.reason_code.pick(first_text(statuses.reason_code, rows, positions[rows], count))
+    refusing = [group for group in groups if group.status in REFUSALS]
+    for group in sorted(refusing, key=lambda one: (one.payment_information_id is None, one.reason_code)):
+        meant = rows_of(group, payments)
+        refused[meant] = True
+        said = np.full(count, -1, dtype=np.int64)
+        said[meant] = 0
+        reasons = reasons.or_else(TextColumn.of([group.reason_code]).pick(said))
+    rows = np.flatnonzero(is_known)
+    references = statuses.bank_reference.pick(first_text(statuses.bank_reference, rows, positions[rows], count))
     return _Refusals(refused, reasons, references)
 
 
-def _known_lines(
-    payments: SentColumns,
-    booked: TallyColumns,
-    outcomes: UInt8,
-    refusals: _Refusals,
-    flags: dict[DiscrepancyKind, Bool],
-) -> Iterator[Line]:
-    reasons = [
-        own or (refusal if outcome == REJECTED else "")
-        for own, refusal, outcome in zip(booked.reason_code, refusals.reason_code, outcomes.tolist(), strict=True)
-    ]
-    references = [own or other for own, other in zip(booked.bank_reference, refusals.bank_reference, strict=True)]
-    return map(
-        Line,
-        payments.end_to_end_id.to_list(),
-        [str(OUTCOMES[code]) for code in outcomes.tolist()],
-        payments.amount_vnd.tolist(),
-        booked.debited_vnd.tolist(),
-        booked.credited_vnd.tolist(),
-        reasons,
-        references,
-        _named(flags, len(payments)),
-    )
+def _only(chosen: Bool) -> Int64:
+    """Each row's own position where it is chosen, else −1."""
+    return np.where(chosen, np.arange(len(chosen)), -1)
 
 
-def _named(flags: dict[DiscrepancyKind, Bool], count: int) -> list[str]:
-    named = [""] * count
-    for kind in DiscrepancyKind:
-        if kind in flags:
-            for row in np.flatnonzero(flags[kind]).tolist():
-                named[row] = f"{named[row]}+{kind}" if named[row] else str(kind)
-    return named
-
-
-def _stray_lines(back: CameBack, at_entries: Int64, at_statuses: Int64) -> list[Line]:
+def _stray_lines(unknown: EntryColumns, statuses: StatusColumns, at_statuses: Int64) -> list[Line]:
     """References that we never sent, each once; a booked entry without any is a line of its own."""
-    entries, statuses = back.entries, back.statuses
     seen: dict[str, list[Line]] = {}
     nameless: list[Line] = []
-    rows = np.flatnonzero((entries.status == BOOKED) & (at_entries < 0))
-    for line in map(_stray_entry, _picked(entries, rows)):
+    for line in map(_stray_entry, _picked(unknown)):
         (seen.setdefault(line.end_to_end_id, []) if line.end_to_end_id else nameless).append(line)
     missed = statuses.take(np.flatnonzero(at_statuses < 0))
     columns = (missed.reference, missed.status, missed.reason_code, missed.bank_reference)
@@ -201,8 +225,7 @@ def _stray_lines(back: CameBack, at_entries: Int64, at_statuses: Int64) -> list[
 _Entry = tuple[str, int, str, bool, str, str]
 
 
-def _picked(entries: EntryColumns, rows: Int64) -> Iterator[_Entry]:
-    picked = entries.take(rows)
+def _picked(picked: EntryColumns) -> Iterator[_Entry]:
     return zip(
         picked.reference.to_list(),
         picked.amount_vnd.tolist(),

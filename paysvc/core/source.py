@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +11,8 @@ from typing import Self
 import numpy as np
 
 from paysvc.core.columns import UInt8
+
+_DIGESTED_AT_ONCE = 1 << 20
 
 
 class NotUnderstood(Exception):  # no error: the reference reader is asked instead
@@ -50,8 +53,8 @@ class Source:
 
     @classmethod
     def at(cls, path: Path) -> Source:
-        """The file at `path`, open until `close`. Raises OSError."""
-        return cls(path=path)
+        """The file at `path`, open until `close`; a pipe is read to its end at once. Raises OSError."""
+        return cls(path=path) if path.is_file() else cls(path.read_bytes())
 
     def close(self) -> None:
         if self._file >= 0:
@@ -63,6 +66,13 @@ class Source:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+    def sha256(self) -> bytes:
+        """The digest of all bytes."""
+        mixed = hashlib.sha256()
+        for start in range(0, self.size, _DIGESTED_AT_ONCE):
+            mixed.update(self.read(start, start + _DIGESTED_AT_ONCE))
+        return mixed.digest()
 
     def read(self, start: int, end: int) -> bytes:
         """The bytes from `start` to `end`, fewer where the file ends before."""

@@ -177,8 +177,8 @@ class _PlainRows:
         amounts, is_debit = entries.amount_vnd, entries.is_debit
         foreign = ~entries.currency.is_same(sent.currency.take(at))
         rows = np.arange(len(at))
-        of_debits = _first_text(entries.bank_reference, rows[is_debit], at[is_debit], count)
-        of_credits = _first_text(entries.bank_reference, rows[~is_debit], at[~is_debit], count)
+        of_debits = first_text(entries.bank_reference, rows[is_debit], at[is_debit], count)
+        of_credits = first_text(entries.bank_reference, rows[~is_debit], at[~is_debit], count)
         return (
             np.bincount(at[is_debit], minlength=count).astype(np.int64),
             _sum_at(at, amounts, is_debit & ~foreign, count),
@@ -186,7 +186,7 @@ class _PlainRows:
             _sum_at(at, amounts, ~is_debit & ~foreign, count),
             _any_at(at[~foreign & (amounts != sent.amount_vnd[at])], count),
             _any_at(at[foreign], count),
-            entries.reason_code.pick(_first_text(entries.reason_code, rows, at, count)),
+            entries.reason_code.pick(first_text(entries.reason_code, rows, at, count)),
             entries.bank_reference.pick(np.where(of_debits >= 0, of_debits, of_credits)),
         )
 
@@ -225,8 +225,11 @@ def _any_at(at: Int64, count: int) -> Bool:
     return found
 
 
-def _first_text(column: TextColumn, rows: Int64, at: Int64, count: int) -> Int64:
-    """Per instruction the row of its smallest text (in byte order) that is not empty, else −1."""
+def first_text(column: TextColumn, rows: Int64, at: Int64, count: int) -> Int64:
+    """Per instruction (of `count`) the row of its smallest text (in byte order) that is not empty, else −1.
+
+    `rows` are the rows of `column` to look at, and `at` for each of them its instruction.
+    """
     has_text = column.offsets[rows + 1] > column.offsets[rows]
     rows, at = rows[has_text], at[has_text]
     chosen = np.full(count, _NOWHERE, dtype=np.int64)

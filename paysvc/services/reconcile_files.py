@@ -7,18 +7,21 @@ what is believed is put together without regard to the order of files or of entr
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from paysvc.core.columns import SentColumns, concatenate, concatenate_text, no_entries, no_statuses
-from paysvc.core.comparison import CameBack, Comparison, Line, Sent, compare, rows_of
+from paysvc.core.columns import EntryColumns, SentColumns, concatenate, concatenate_text, no_statuses
+from paysvc.core.comparison import Comparing, Comparison, Line, Sent, rows_of
+from paysvc.core.join import Keys
 from paysvc.core.messages import BankReturns, ControlTotals, Statement
-from paysvc.core.proof import exact_sum, problems_of
-from paysvc.core.scan_camt import STATEMENTS, read_camt
+from paysvc.core.proof import EntrySums, exact_sum, problems_of
+from paysvc.core.scan_camt import STATEMENTS, StatementFile
 from paysvc.core.scan_pain001 import SentFile, read_pain001
 from paysvc.core.scan_pain002 import STATUS_REPORTS, read_pain002
 from paysvc.core.scan_xml import message_name, refuse_unless
+from paysvc.core.source import Source
 from paysvc.domain.errors import FileRefused, InvalidInput
 from paysvc.domain.money import MAX_TOTAL_VND, VND, format_vnd
 from paysvc.domain.reconciliation import DiscrepancyKind, Outcome
@@ -81,43 +84,58 @@ class Reconciliation:
         }
 
 
-def reconcile_files(sent: Sequence[tuple[str, bytes]], returned: Sequence[tuple[str, bytes]]) -> Reconciliation:
+#: A file by its name: its bytes, or where they lie.
+NamedFile = tuple[str, bytes | Source]
+
+
+def reconcile_files(sent: Sequence[NamedFile], returned: Sequence[NamedFile]) -> Reconciliation:
     """Hold what the bank returned against what was sent.
 
-    `sent` are pain.001 files, `returned` camt.053 and pain.002 files, each as (name, bytes).
-    The same bytes twice count once, and so does a statement (account and id) that comes again
-    with the same content. Raises `FileRefused` naming the file for one that cannot be
-    believed, and `InvalidInput` when nothing was sent or the sums are beyond every ledger.
+    `sent` are pain.001 files, `returned` camt.053 and pain.002 files. Statements are read piece by
+    piece, so that memory grows with what was sent and not with their length. The same bytes
+    twice count once, and so does a statement (account and id) that comes again with the same
+    content. Raises `FileRefused` naming the file for one that cannot be believed, and
+    `InvalidInput` when nothing was sent or the sums are beyond every ledger.
     """
     orders = _read_sent(sent)
-    payments = concatenate([order.payments for order in orders])
-    statements, reports = _read_returned(returned, orders, payments)
-    entries = [statement.entries for statement in statements]
-    moved = sum(exact_sum(one.amount_vnd) for one in entries)
-    if max(moved, exact_sum(payments.amount_vnd)) > MAX_TOTAL_VND:
-        raise InvalidInput("amount_too_large", "The sum of all files is beyond every ledger.")
-    back = CameBack(
-        entries=concatenate(entries) if entries else no_entries(),
-        statuses=concatenate([report.statuses or no_statuses() for report in reports]) if reports else no_statuses(),
-        groups=tuple(group for report in reports for group in report.groups),
+    everything = Sent(
+        concatenate([order.payments for order in orders]),
+        concatenate_text([order.instruction_id for order in orders]),
     )
-    everything = Sent(payments, concatenate_text([order.instruction_id for order in orders]))
+    total = exact_sum(everything.payments.amount_vnd)
+    reading = _Reading(orders, everything)
+    try:
+        back = reading.read(list(_distinct(returned)))
+        if total > MAX_TOTAL_VND:
+            raise ValueError  # what one order may hold, many together may not
+    except ValueError:
+        raise InvalidInput("amount_too_large", "The sum of all files is beyond every ledger.") from None
+    statements = sorted(back.statements.values(), key=lambda one: (one.statement_id, one.account))
+    reports = back.reports
     return Reconciliation(
-        instructions=ControlTotals(len(payments), exact_sum(payments.amount_vnd)),
-        comparison=compare(everything, back),
+        instructions=ControlTotals(len(everything.payments), total),
+        comparison=back.comparing.comparison(
+            concatenate([report.statuses or no_statuses() for report in reports]) if reports else no_statuses(),
+            [group for report in reports for group in report.groups],
+        ),
         statements=tuple(_figures(statement) for statement in statements),
         notices=(*_broken_chains(statements), *_answers_to_nothing(reports, orders)),
     )
 
 
-def _distinct(files: Sequence[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+def _distinct(files: Sequence[NamedFile]) -> Iterator[tuple[str, Source]]:
     """Each content once, under the first name it came with."""
+    sources = [(name, Source.of(content)) for name, content in files]
+    # Only files of one length can be the same; of a single long one nothing has to be read.
+    sizes = Counter(source.size for _, source in sources)
     seen: set[bytes] = set()
-    for name, content in files:
-        digest = hashlib.sha256(content).digest()
-        if digest not in seen:
+    for name, source in sources:
+        if sizes[source.size] > 1:
+            digest = source.sha256()
+            if digest in seen:
+                continue
             seen.add(digest)
-            yield name, content
+        yield name, source
 
 
 @contextmanager
@@ -130,58 +148,143 @@ def _in_file(name: str) -> Iterator[None]:
         raise
 
 
-def _read_sent(files: Sequence[tuple[str, bytes]]) -> list[SentFile]:
+def _read_sent(files: Sequence[NamedFile]) -> list[SentFile]:
     orders: list[SentFile] = []
-    seen: set[bytes] = set()
-    for name, content in _distinct(files):
+    names: list[str] = []
+    for name, source in _distinct(files):
         with _in_file(name):
-            order = read_pain001(content)
-            _require_new_references(order, seen)
+            order = read_pain001(source)
+            if not order.payments.currency.is_equal(VND).all():
+                raise FileRefused("currency_not_supported", "The order has payments in another currency than VND.")
             orders.append(order)
+            names.append(name)
     if not orders:
         raise InvalidInput("nothing_sent", "There is no payment order to reconcile.", next_step="Name one or more.")
+    _require_distinct_references(orders, names)
     return orders
 
 
-def _require_new_references(order: SentFile, seen: set[bytes]) -> None:
-    """Every EndToEndId once over all orders, and every payment in đồng."""
-    references = order.payments.end_to_end_id.to_bytes_list()
-    before = len(seen)
-    seen.update(references)
-    if len(seen) != before + len(references):
-        raise FileRefused(
-            "reference_repeated",
-            "An EndToEndId occurs twice in what was sent, so what came back under it belongs to neither.",
-            next_step="Name every order once, and none that replaced another.",
+def _require_distinct_references(orders: Sequence[SentFile], names: Sequence[str]) -> None:
+    """Every EndToEndId once over all orders."""
+    try:
+        Keys.of(concatenate_text([order.payments.end_to_end_id for order in orders]))
+    except ValueError:
+        seen: set[bytes] = set()
+        for order, name in zip(orders, names, strict=True):
+            references = order.payments.end_to_end_id.to_bytes_list()
+            before = len(seen)
+            seen.update(references)
+            if len(seen) != before + len(references):
+                raise FileRefused(
+                    "reference_repeated",
+                    "An EndToEndId occurs twice in what was sent, so what came back under it belongs to neither.",
+                    next_step="Name every order once, and none that replaced another.",
+                    place=name,
+                ) from None
+
+
+#: Where a statement stands: its file's position among the files, and its own in the file.
+_Place = tuple[int, int]
+
+
+@dataclass(slots=True)
+class _CameBack:
+    """What was read: statements (without entries) by their place, reports, and the comparison so far."""
+
+    comparing: Comparing
+    statements: dict[_Place, Statement] = field(default_factory=dict)
+    reports: list[BankReturns] = field(default_factory=list)
+    contents: dict[_Place, _Content] = field(default_factory=dict)
+
+
+class _Reading:
+    """Reads what came back, once; and, where a statement turns out to have come twice, once more.
+
+    Who a statement is, is known for certain when its file has been read, and by then its entries
+    are counted. The second time it is known beforehand which ones to compare and to pass over.
+    """
+
+    def __init__(self, orders: Sequence[SentFile], sent: Sent) -> None:
+        self._sent = sent
+        self._accounts = frozenset[str]().union(*(order.accounts for order in orders))
+
+    def read(self, files: Sequence[tuple[str, Source]]) -> _CameBack:
+        """All files; a statement that came again is there once."""
+        found = self._read(files, {})
+        first: dict[tuple[str, str], _Place] = {}
+        again: dict[_Place, _Place] = {}
+        for place, one in found.statements.items():
+            before = first.setdefault((one.account, one.statement_id), place)
+            if before != place:
+                again[place] = again[before] = before
+        if again:
+            found = self._read(files, again)
+            for place in [place for place, before in again.items() if place != before]:
+                del found.statements[place]
+        return found
+
+    def _read(self, files: Sequence[tuple[str, Source]], again: Mapping[_Place, _Place]) -> _CameBack:
+        """`again` names the first coming of each statement that comes more than once."""
+        found = _CameBack(Comparing(self._sent))
+        for number, (name, source) in enumerate(files):
+            with _in_file(name):
+                kind = message_name(source)
+                refuse_unless(kind, STATEMENTS | STATUS_REPORTS, "an account statement or a payment status report")
+                if kind in STATUS_REPORTS:
+                    found.reports.append(read_pain002(source))
+                    _require_our_totals(found.reports[-1], self._sent.payments)
+                else:
+                    self._read_statements(number, source, again, found)
+        return found
+
+    def _read_statements(self, number: int, source: Source, again: Mapping[_Place, _Place], found: _CameBack) -> None:
+        file = StatementFile(source)
+        sums: defaultdict[int, EntrySums] = defaultdict(EntrySums)
+        for at, entries in file:
+            place = (number, at)
+            sums[at].add(entries)
+            if place in again:
+                found.contents.setdefault(place, _Content()).add(entries)
+            if again.get(place, place) == place:
+                found.comparing.add(entries)
+        for at, statement in enumerate(file.statements):
+            place = (number, at)
+            _require_proof(statement, sums[at], self._accounts)
+            found.statements[place] = statement
+            before = again.get(place, place)
+            if before != place:
+                _require_same(_said(found, before), _said(found, place), statement)
+
+
+class _Content:
+    """What a statement's entries say, whatever the order in which it lists them."""
+
+    def __init__(self) -> None:
+        self._count = self._sum = 0
+
+    def add(self, entries: EntryColumns) -> None:
+        texts = (entries.reference, entries.currency, entries.reason_code, entries.bank_reference, entries.booking_date)
+        numbers = (entries.amount_vnd, entries.is_debit, entries.status)
+        columns = [column.to_bytes_list() for column in texts] + [column.tolist() for column in numbers]
+        self._count += len(entries)
+        # A sum of digests: the same for every order, and nothing that a bank could aim at.
+        self._sum += sum(
+            int.from_bytes(hashlib.sha256(repr(row).encode()).digest(), "big") for row in zip(*columns, strict=True)
         )
-    if any(currency != VND.encode() for currency in order.payments.currency.to_bytes_list()):
-        raise FileRefused("currency_not_supported", "The order has payments in another currency than VND.")
+
+    def figures(self) -> tuple[int, int]:
+        return self._count, self._sum
 
 
-def _read_returned(
-    files: Sequence[tuple[str, bytes]], orders: Sequence[SentFile], payments: SentColumns
-) -> tuple[list[Statement], list[BankReturns]]:
-    accounts = frozenset[str]().union(*(order.accounts for order in orders))
-    statements: dict[tuple[str, str], Statement] = {}
-    reports: list[BankReturns] = []
-    for name, content in _distinct(files):
-        with _in_file(name):
-            kind = message_name(content)
-            refuse_unless(kind, STATEMENTS | STATUS_REPORTS, "an account statement or a payment status report")
-            if kind in STATUS_REPORTS:
-                reports.append(read_pain002(content))
-                _require_our_totals(reports[-1], payments)
-                continue
-            for statement in read_camt(content)[1]:
-                _require_proof(statement, accounts)
-                before = statements.setdefault((statement.account, statement.statement_id), statement)
-                _require_same(before, statement)
-    return sorted(statements.values(), key=lambda one: (one.statement_id, one.account)), reports
+def _said(found: _CameBack, place: _Place) -> tuple[object, ...]:
+    statement = found.statements[place]
+    content = found.contents.get(place, _Content())
+    return statement.currency, statement.proof.opening_vnd, statement.proof.closing_vnd, content.figures()
 
 
-def _require_proof(statement: Statement, accounts: frozenset[str]) -> None:
+def _require_proof(statement: Statement, sums: EntrySums, accounts: frozenset[str]) -> None:
     place = f"statement {statement.statement_id}"
-    problems = problems_of(statement)
+    problems = problems_of(statement, sums)
     if problems:
         raise FileRefused(
             "statement_not_proved",
@@ -198,24 +301,14 @@ def _require_proof(statement: Statement, accounts: frozenset[str]) -> None:
         )
 
 
-def _require_same(before: Statement, again: Statement) -> None:
-    if before is not again and _content_of(before) != _content_of(again):
+def _require_same(before: tuple[object, ...], now: tuple[object, ...], statement: Statement) -> None:
+    if before != now:
         raise FileRefused(
             "statement_differs",
             "The same statement came twice, with different content.",
             next_step="Ask the bank which of the two holds.",
-            place=f"statement {again.statement_id}",
+            place=f"statement {statement.statement_id}",
         )
-
-
-def _content_of(statement: Statement) -> tuple[object, ...]:
-    """What a statement says, whatever the order in which it lists its entries."""
-    entries = statement.entries
-    texts = (entries.reference, entries.currency, entries.reason_code, entries.bank_reference, entries.booking_date)
-    numbers = (entries.amount_vnd, entries.is_debit, entries.status)
-    columns = [column.to_bytes_list() for column in texts] + [column.tolist() for column in numbers]
-    balances = (statement.proof.opening_vnd, statement.proof.closing_vnd)
-    return statement.currency, balances, sorted(zip(*columns, strict=True))
 
 
 def _require_our_totals(report: BankReturns, payments: SentColumns) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import BinaryIO
 
 import xlsxwriter
 
@@ -20,12 +21,21 @@ def write_csv(
 ) -> bytes:
     """A CSV file (RFC 4180, CRLF), every text neutralised; with a BOM, so that Excel sees UTF-8."""
     binary = io.BytesIO()
-    with io.TextIOWrapper(binary, encoding=encoding, newline="", write_through=True) as text:
-        writer = csv.writer(text, delimiter=separator)
-        writer.writerow(map(neutralise, header))
-        writer.writerows([neutralise(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
-        text.flush()
-        return binary.getvalue()
+    write_csv_into(binary, header, rows, separator=separator, encoding=encoding)
+    return binary.getvalue()
+
+
+def write_csv_into(
+    binary: BinaryIO, header: Sequence[str], rows: Iterable[Sequence[Cell]], *, separator: str = ",", encoding: str
+) -> None:
+    """`write_csv`, row by row into an open file."""
+    text = io.TextIOWrapper(binary, encoding=encoding, newline="")
+    writer = csv.writer(text, delimiter=separator)
+    writer.writerow(map(neutralise, header))
+    writer.writerows([neutralise(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+    text.flush()
+    # The file stays its owner's, and open.
+    text.detach()
 
 
 def write_xlsx(header: Sequence[str], rows: Iterable[Sequence[Cell]], *, sheet_name: str = "Danh sách") -> bytes:
