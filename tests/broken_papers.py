@@ -58,12 +58,23 @@ def statements() -> list[bytes]:
             Booking("P1", bank_reference="FT1"),
             [Booking("P2"), Booking("P3", instruction_id="I1")],
             Booking("P1", debit=False, reason="AC04", bank_reference="FT2"),
+            [Booking(f"B{number}", 500_000 + number) for number in range(5)],
+            [Booking("B5"), Booking("B6", reason="Đã đóng tài khoản"), Booking("B7"), Booking("B8")],
             Booking("", instruction_id="X9"),
             Booking("P7", currency="USD", amount="12.5"),
             version=version,
             more=second.replace("</Stmt>", with_batch + "</Stmt>"),
         )
         found.append(content)
+    return found
+
+
+def notifications() -> list[bytes]:
+    """camt.054 in its three versions: the same entries under other names."""
+    names = ((b"camt.053", b"camt.054"), (b"BkToCstmrStmt", b"BkToCstmrDbtCdtNtfctn"), (b"Stmt>", b"Ntfctn>"))
+    found = statements()
+    for one, other in names:
+        found = [content.replace(one, other) for content in found]
     return found
 
 

@@ -16,11 +16,13 @@ import pytest
 
 from paysvc.core import scan_camt, scan_mt940, scan_pain001, scan_pain002, scan_records
 from paysvc.core.scan_xml import WORTH_SCANNING, message_name
+from paysvc.core.source import Source
 from paysvc.domain.errors import FileRefused
 from tests.broken_papers import (
     account_lines,
     damaged,
     damaged_lines,
+    notifications,
     orders,
     statements,
     status_reports,
@@ -43,6 +45,13 @@ class Reader(NamedTuple):
 READERS = {
     "camt.053": Reader(
         statements, scan_camt.STATEMENTS, scan_camt.read_scanned, scan_camt.read_by_parser, scan_camt.read_camt
+    ),
+    "camt.054": Reader(
+        notifications,
+        scan_camt.NOTIFICATIONS,
+        scan_camt.read_scanned,
+        scan_camt.read_by_parser,
+        scan_camt.read_notifications,
     ),
     "pain.002": Reader(
         status_reports,
@@ -194,6 +203,7 @@ def test_a_long_file_is_scanned_without_being_asked(kind: str, monkeypatch: pyte
     rows = [(f"P{number:015}", 500_000 + number) for number in range(12_000)]
     content = {
         "camt.053": lambda: statement(*(Booking(reference, amount) for reference, amount in rows)),
+        "camt.054": lambda: notification_of(rows),
         "pain.002": lambda: status_reports_of([reference for reference, _ in rows]),
         "pain.001": lambda: order(rows, blocks=3),
     }[kind]()
@@ -203,6 +213,45 @@ def test_a_long_file_is_scanned_without_being_asked(kind: str, monkeypatch: pyte
     monkeypatch.setattr(sys.modules[READERS[kind].read.__module__], "read_by_parser", None)
     monkeypatch.setitem(scan_records.RecordScan.__init__.__kwdefaults__, "chunk_bytes", 100_000)
     assert differences(READERS[kind].read(content), expected) == []
+
+
+def notification_of(rows: list[tuple[str, int]]) -> bytes:
+    content = statement(*(Booking(reference, amount) for reference, amount in rows))
+    return (
+        content.replace(b"camt.053", b"camt.054")
+        .replace(b"BkToCstmrStmt", b"BkToCstmrDbtCdtNtfctn")
+        .replace(b"Stmt>", b"Ntfctn>")
+    )
+
+
+def test_a_file_is_read_on_by_the_parser_from_where_the_scanner_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was handed out before still holds; a comment in the last entries is legal and not the scanner's."""
+    monkeypatch.setitem(scan_records.RecordScan.__init__.__kwdefaults__, "chunk_bytes", 100_000)
+    content = statement(*(Booking(f"P{number:015}", 500_000 + number) for number in range(12_000)))
+    at = content.rindex(b"<Ntry>")
+    content = content[:at] + b"<!-- late -->" + content[at:]
+    assert scan_camt.read_scanned(content, "camt.053.001.08") is None
+    pieces = [entries for _, entries in scan_camt.StatementFile(content)]
+    assert len(pieces) > 3
+    assert differences(scan_camt.read_camt(content), scan_camt.read_by_parser(content, "camt.053.001.08")) == []
+
+
+def test_a_file_on_a_disk_reads_as_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(scan_records.RecordScan.__init__.__kwdefaults__, "chunk_bytes", 100_000)
+    content = statement(*(Booking(f"P{number:015}", 500_000 + number) for number in range(12_000)))
+    path = tmp_path / "statement.xml"
+    for written in (content, content[:-30], content.replace(b"P000000000011111", b"P00000&amp;11111"), b" "):
+        path.write_bytes(written)
+        with Source.at(path) as source:
+            assert _outcome(source) == _outcome(written)
+
+
+def _outcome(content: bytes | Source) -> object:
+    try:
+        _, (one,) = scan_camt.read_camt(content)
+    except FileRefused as refusal:
+        return refusal.code, refusal.place
+    return one.entries.reference.to_bytes_list(), one.proof
 
 
 def status_reports_of(references: list[str]) -> bytes:

@@ -198,6 +198,10 @@ def _fill(data: Any, records: Any, parts: Any, first_part: Any, count: Any, part
         rows.entry_is_booked[record] = status == 0
         date = records[record, 5]
         if date & SPAN_LENGTH > _DATE_LENGTH:
+            # Letters are counted, not bytes.
+            for step in range(_DATE_LENGTH):
+                if data[(date >> SPAN_BITS) + step] >= 0x80:
+                    return -1
             date = (date & ~SPAN_LENGTH) | _DATE_LENGTH
         total = 0
         for part in range(first, max(end, first + 1)):

@@ -50,6 +50,21 @@ def is_white(byte: Any) -> Any:
 
 
 @kernel
+def may_be_white(data: Any, at: Any) -> Any:
+    """Whether the character at `at`, in legal UTF-8, may be white space beyond ASCII: U+0085, U+00A0,
+    U+1680, U+3000, or anything from U+2000 to U+207F."""
+    first = data[at]
+    if first < 0xC2 or first > 0xE3:
+        return False
+    second = data[at + 1]
+    if first == 0xC2:
+        return second == 0x85 or second == 0xA0
+    if first == 0xE1:
+        return second == 0x9A
+    return (first == 0xE2 and second <= 0x81) or (first == 0xE3 and second == 0x80)
+
+
+@kernel
 def entity_end(data: Any, at: Any) -> Any:
     """Past one of XML's own five entities at `at`, or -1."""
     found = word(data, at)

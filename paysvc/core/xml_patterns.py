@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from paysvc.core.compiled import kernel
 from paysvc.core.spans import SPAN_BITS
 from paysvc.core.words import has_stride, is_repeated
-from paysvc.core.xml_lexis import ENTITY, FOREIGN, LONGEST_TEXT, SPACE, WHITE, text_end
+from paysvc.core.xml_lexis import ENTITY, FOREIGN, LONGEST_TEXT, SPACE, WHITE, may_be_white, text_end
 
 #: How many patterns are kept, of records and of parts, and how many texts one has at most.
 _KEPT = 8
@@ -59,7 +59,7 @@ def no_patterns(record_slots: int, part_slots: int) -> Patterns:
 @kernel
 def kept_text(data: Any, start: Any, end: Any, contains: Any) -> Any:
     """The span of a text without the white space around it, or -1 where it is not plain."""
-    if contains & (FOREIGN | ENTITY):
+    if contains & ENTITY:
         return -1
     while start < end and data[start] <= SPACE:
         start += 1
@@ -67,6 +67,13 @@ def kept_text(data: Any, start: Any, end: Any, contains: Any) -> Any:
         end -= 1
     if end - start > LONGEST_TEXT:
         return -1
+    if contains & FOREIGN and start < end:
+        last = end - 1
+        while last > start and data[last] & 0xC0 == 0x80:
+            last -= 1
+        # What white space beyond ASCII is, and is to be taken off, the parser knows.
+        if may_be_white(data, start) or may_be_white(data, last):
+            return -1
     if contains & WHITE:
         for at in range(start, end):
             if data[at] < SPACE:
