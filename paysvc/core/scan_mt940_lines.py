@@ -7,8 +7,11 @@ the whole file to it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +19,7 @@ import numpy as np
 from paysvc.core.columns import BOOKED, Bool, EntryColumns, Int64, TextColumn, UInt8
 from paysvc.core.compiled import kernel
 from paysvc.core.spans import SPAN_BITS, SPAN_LENGTH, digit, is_not_provided, text_column
-from paysvc.core.words import KEEP, RUNS_HERE, word
+from paysvc.core.words import KEEP, RUNS_HERE, next_of, word
 
 _U = np.uint64
 _ENTRY_TAG, _DETAILS_TAG = (_U(int.from_bytes(tag, "little")) for tag in (b":61:", b":86:"))
@@ -29,6 +32,13 @@ _LONGEST_TEXT = 35
 _MOST_RUNS = 4_096
 _NO_ENTRY_DAY = 9_999
 
+#: One thread's work at a time (bytes).
+PART_BYTES = 1 << 23
+#: `:61:` with a day, a side, an amount and a kind.
+_SHORTEST_ENTRY = 18
+#: Stands for the end of a run that goes on in the next part.
+_OPEN = -1
+
 
 class _Rows(NamedTuple):
     """A row per entry; texts as spans, days as yymmdd and mmdd (or none) in one number."""
@@ -40,6 +50,9 @@ class _Rows(NamedTuple):
     bank_reference: Int64
     days: Int64
     has_fraction: Bool
+
+
+_KINDS = {"is_debit": np.bool_, "has_fraction": np.bool_}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +69,12 @@ class ScannedLines:
     ) -> EntryColumns:
         """The entries `begin` to `end` as columns; `day_text` gives the ISO day of yymmdd and mmdd."""
         rows = _Rows._make(column[begin:end] for column in self.rows)
-        days, codes = np.unique(rows.days, return_inverse=True)
-        texts = [_day_text(int(day), day_text) for day in days.tolist()]
         count = end - begin
+        # Entries of a day stand together, so that there is little to sort.
+        starts = np.flatnonzero(np.concatenate([np.ones(min(count, 1), np.bool_), rows.days[1:] != rows.days[:-1]]))
+        days, codes = np.unique(rows.days[starts], return_inverse=True)
+        texts = [_day_text(int(day), day_text) for day in days.tolist()]
+        of_rows = np.repeat(codes.astype(np.int64), np.diff(starts, append=count))
         return EntryColumns(
             reference=text_column(self._data, rows.reference),
             amount_vnd=rows.amount,
@@ -68,7 +84,7 @@ class ScannedLines:
             reason_code=text_column(self._data, rows.reason),
             bank_reference=text_column(self._data, rows.bank_reference),
             entry_number=np.arange(1, count + 1, dtype=np.int32),
-            booking_date=TextColumn.of_bytes(texts).take(codes.astype(np.int64)),
+            booking_date=TextColumn.of_bytes(texts).take(of_rows),
         )
 
     def has_fraction(self, begin: int, end: int) -> bool:
@@ -76,25 +92,80 @@ class ScannedLines:
         return bool(self.rows.has_fraction[begin:end].any())
 
 
-def scan_lines(content: bytes) -> ScannedLines | None:
+def scan_lines(content: bytes, *, part_bytes: int = PART_BYTES) -> ScannedLines | None:
     """The entries of an MT940 file, or None where only the reference reader can tell."""
     if not RUNS_HERE or b"\0" in content:
         return None
     data = np.frombuffer(content, dtype=np.uint8)
-    most = content.count(b":61:")
-    kinds = {"is_debit": np.bool_, "has_fraction": np.bool_}
-    rows = _Rows._make(np.empty(most, dtype=kinds.get(name, np.int64)) for name in _Rows._fields)
+    cuts = _cuts(content, part_bytes)
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, len(cuts) - 1)) as pool:
+        parts = list(pool.map(lambda cut: _part(data, *cut), pairwise(cuts)))
+    found: list[_Part] = []
+    for part, (begin, end) in zip(parts, pairwise(cuts), strict=True):
+        if part is None:
+            return None
+        if found and not found[-1].is_open:
+            # The cut lay before the first entry of a run: that part is read again, as what it is.
+            again = _part(data, begin, end, inside=False)
+            if again is None:
+                return None
+            found.append(again)
+        else:
+            found.append(part)
+    return _joined(content, data, found)
+
+
+class _Part(NamedTuple):
+    """The rows of a part of the file and its runs (first line's start and end, end, rows so far)."""
+
+    rows: _Rows
+    runs: list[list[int]]
+    entries: int
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the last run goes on in the next part."""
+        return bool(self.runs) and self.runs[-1][2] == _OPEN
+
+
+def _cuts(content: bytes, part_bytes: int) -> list[int]:
+    """Where parts begin: with an entry's line."""
+    cuts = [0]
+    while (found := content.find(b"\n:61:", cuts[-1] + part_bytes)) >= 0:
+        cuts.append(found + 1)
+    return [*cuts, len(content)]
+
+
+def _part(data: UInt8, begin: int, end: int, *, inside: bool | None = None) -> _Part | None:
+    most = (end - begin) // _SHORTEST_ENTRY + 1
+    rows = _Rows._make(np.empty(most, dtype=_KINDS.get(name, np.int64)) for name in _Rows._fields)
     runs = np.zeros((_MOST_RUNS, 4), dtype=np.int64)
-    count = _scan(data, rows, runs)
+    is_inside = begin > 0 if inside is None else inside
+    count, written = _scan(data, begin, end, is_inside, rows, runs)
     if count < 0:
         return None
-    frame, kept_from = [], 0
-    for _, first_end, end, _ in runs[:count].tolist():
-        frame.append(content[kept_from:first_end])
-        kept_from = end
+    return _Part(_Rows._make(column[:written] for column in rows), runs[:count].tolist(), written)
+
+
+def _joined(content: bytes, data: UInt8, parts: list[_Part]) -> ScannedLines:
+    """The parts' rows as one, runs that were cut put together, and the file without them."""
+    frame: list[bytes] = []
+    runs: list[tuple[int, int]] = []
+    kept_from = before = run_begin = 0
+    is_open = False
+    for part in parts:
+        for _, first_end, end, row in part.runs:
+            if not is_open:
+                frame.append(content[kept_from:first_end])
+                run_begin = runs[-1][1] if runs else 0
+            is_open = end == _OPEN
+            if not is_open:
+                kept_from = end
+                runs.append((run_begin, before + row))
+        before += part.entries
     frame.append(content[kept_from:])
-    ends = runs[:count, 3].tolist()
-    return ScannedLines(rows, list(zip([0, *ends], ends, strict=False)), b"".join(frame), data)
+    rows = _Rows._make(np.concatenate(columns) for columns in zip(*(part.rows for part in parts), strict=True))
+    return ScannedLines(rows, runs, b"".join(frame), data)
 
 
 def _day_text(days: int, day_text: Callable[[int, int | None], bytes]) -> bytes:
@@ -105,15 +176,12 @@ def _day_text(days: int, day_text: Callable[[int, int | None], bytes]) -> bytes:
 @kernel
 def _line_end(data: Any, at: Any) -> Any:
     """`(end of the line's text, start of the next line)`; next -1 for a carriage return by itself."""
-    while at < len(data) and data[at] != _LINE_END and data[at] != _RETURN:
-        at += 1
-    if at >= len(data):
-        return at, at
-    if data[at] == _LINE_END:
-        return at, at + 1
-    if at + 1 < len(data) and data[at + 1] == _LINE_END:
-        return at, at + 2
-    return at, -1
+    end = next_of(data, at, len(data), _LINE_END)
+    after = min(end + 1, len(data))
+    text_end = next_of(data, at, end, _RETURN)
+    if text_end < end:
+        return text_end, after if text_end == end - 1 and end < len(data) else -1
+    return end, after
 
 
 @kernel
@@ -255,20 +323,24 @@ def _word_span(data: Any, at: Any, end: Any) -> Any:
 def _details(data: Any, start: Any, end: Any, rows: Any, row: Any) -> Any:
     """One `:86:` line; True where its structured part ends in it, so that what follows says nothing."""
     free = end
-    for at in range(start, end):
-        if data[at] != _SLASH:
-            continue
+    at = next_of(data, start, end, _SLASH)
+    while at < end:
         found = word(data, at)
         if (found & KEEP[5] == _TXT and at + 5 <= end) or (found & KEEP[6] == _REMI and at + 6 <= end):
             free = at
             break
+        at = next_of(data, at + 1, end, _SLASH)
     named = reason = 0
-    for at in range(start, free):
-        # What stands at the value's start needs no slash before it.
-        if (at == start or data[at - 1] == _SLASH) and named == 0 and word(data, at) & KEEP[5] == _EREF:
-            named = _word_span(data, at + 5, free)
-        if data[at] == _SLASH and reason == 0 and word(data, at) & KEEP[5] == _RSN:
+    # What stands at the value's start needs no slash before it.
+    if start < free and word(data, start) & KEEP[5] == _EREF:
+        named = _word_span(data, start + 5, free)
+    at = next_of(data, start, free, _SLASH)
+    while at < free:
+        if named == 0 and at + 1 < free and word(data, at + 1) & KEEP[5] == _EREF:
+            named = _word_span(data, at + 6, free)
+        if reason == 0 and word(data, at) & KEEP[5] == _RSN:
             reason = _word_span(data, at + 5, free)
+        at = next_of(data, at + 1, free, _SLASH)
     rows.reason[row] = reason
     ours = rows.reference[row]
     if _is_nothing(data, ours) or _begins_with(data, named, ours):
@@ -278,51 +350,64 @@ def _details(data: Any, start: Any, end: Any, rows: Any, row: Any) -> Any:
 
 
 @kernel
-def _scan(data: Any, rows: Any, runs: Any) -> Any:
-    """Fill the rows; returns the number of runs, each (start, end of its first line, end, entries so far), or -1."""
-    at = 0
+def _scan(data: Any, begin: Any, finish: Any, inside: Any, rows: Any, runs: Any) -> Any:
+    """Fill the rows from the lines of `data[begin:finish]`; `(number of runs, of rows)`, or -1 runs.
+
+    A run is (start, end of its first line, end, entries so far). With `inside` the first line is
+    an entry that goes on a run; a run that is open at the end of all but the last part is the
+    last one of its part, without an end.
+    """
+    at = begin
     row = run = 0
     in_run = has_details = may_go_on = False
-    while at < len(data):
+    if inside:
+        in_run = has_details = True
+        runs[0, 0] = runs[0, 1] = begin
+    while at < finish:
         end, after = _line_end(data, at)
         if after < 0:
-            return -1
+            return -1, row
         tag = word(data, at) & KEEP[4]
         if tag == _ENTRY_TAG:
             if row >= len(rows.amount) or not _entry(data, at + 4, end, rows, row):
-                return -1
+                return -1, row
             if row > 0 and in_run and not has_details:
                 _without_details(data, rows, row - 1)
             if not in_run:
                 if run >= len(runs):
-                    return -1
+                    return -1, row
                 runs[run, 0], runs[run, 1] = at, after
                 in_run = True
             row += 1
             has_details, may_go_on = False, True
         elif tag == _DETAILS_TAG and in_run:
             if has_details:
-                return -1
+                return -1, row
             may_go_on = _details(data, at + 4, end, rows, row - 1)
             has_details = True
         elif in_run:
             first = data[at]
             if first == _MINUS or first == _BRACE or first == _DOLLAR:
-                return -1
+                return -1, row
             if first == _COLON:
                 if not _is_tag(data, at):
-                    return -1
+                    return -1, row
                 if not has_details:
                     _without_details(data, rows, row - 1)
                 runs[run, 2], runs[run, 3] = at, row
                 run += 1
                 in_run = False
             elif not may_go_on and end > at:
-                return -1
+                return -1, row
         at = after
     if in_run:
-        return -1
-    return run
+        if finish == len(data):
+            return -1, row
+        if not has_details:
+            _without_details(data, rows, row - 1)
+        runs[run, 2], runs[run, 3] = _OPEN, row
+        run += 1
+    return run, row
 
 
 @kernel

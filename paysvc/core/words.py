@@ -103,6 +103,20 @@ def _text_stops_at(typingctx: Any, array: Any, index: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
+def _equals_at(typingctx: Any, array: Any, index: Any, byte: Any) -> Any:
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array, index, byte = arguments
+        loaded = _loaded(context, builder, array, index, signature.args)
+        place = ir.Constant(ir.IntType(32), 0)
+        first = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), byte, place)
+        nowhere = ir.Constant(ir.VectorType(ir.IntType(32), STRIDE), [0] * STRIDE)
+        each = builder.shuffle_vector(first, ir.Constant(_VECTOR, ir.Undefined), nowhere)
+        return _as_marks(builder, builder.icmp_signed("==", loaded, each))
+
+    return types.uint64(array, index, types.uint8), build
+
+
+@intrinsic  # type: ignore[untyped-decorator]
 def _differences_at(typingctx: Any, array: Any, one: Any, other: Any) -> Any:
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array, one, other = arguments
@@ -174,6 +188,22 @@ def has_stride(data: Any, at: Any) -> Any:
 def stops_in_stride(data: Any, at: Any) -> Any:
     """`text_stops` of the `STRIDE` bytes from `at` (`has_stride`), a bit each."""
     return _text_stops_at(data, at)
+
+
+@kernel
+def next_of(data: Any, at: Any, end: Any, byte: Any) -> Any:
+    """The first place from `at` on that holds this byte, or `end`."""
+    while at < end:
+        if has_stride(data, at):
+            marks = _equals_at(data, at, np.uint8(byte))
+            if marks != _U(0):
+                return min(at + lowest(marks), end)
+            at += STRIDE
+        elif data[at] == byte:
+            return at
+        else:
+            at += 1
+    return end
 
 
 @kernel
