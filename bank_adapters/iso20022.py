@@ -18,7 +18,8 @@ from paysvc.bank_interface import (
     FetchedFile,
 )
 from paysvc.core.columns import TextColumn
-from paysvc.core.emit_pain001 import LONGEST_NAME, unwritable, write_pain001
+from paysvc.core.emit_checks import LONGEST_NAME
+from paysvc.core.emit_pain001 import unwritable, write_pain001
 from paysvc.core.messages import BankReturns, PaymentBatch
 from paysvc.core.scan_camt import read_camt
 from paysvc.core.scan_pain002 import read_pain002

@@ -303,6 +303,23 @@ class PaymentColumns(_Columns):
 
 
 @dataclass(frozen=True, slots=True)
+class CollectionColumns(_Columns):
+    """What a file of direct debits is written from: one row a debit, in the order of the file.
+
+    `mandate_signed_on` is ISO text. `remittance` is what the payer reads (at most 140 characters).
+    """
+
+    end_to_end_id: TextColumn
+    amount_vnd: Int64
+    mandate_id: TextColumn
+    mandate_signed_on: TextColumn
+    debtor_bin: TextColumn
+    debtor_account: TextColumn
+    debtor_name: TextColumn
+    remittance: TextColumn
+
+
+@dataclass(frozen=True, slots=True)
 class SentColumns(_Columns):
     """What reconciliation needs to know of what was sent: one row an instruction.
 
