@@ -177,13 +177,20 @@ def mark_unusual(data: Any, offsets: Any, least: Any, most: Any, is_unusual: Any
 
 
 @kernel
-def _mixed(data: Any, start: Any, end: Any) -> Any:
+def mixed(data: Any, start: Any, end: Any) -> Any:
+    """A number of the text: equal texts have equal ones, others hardly ever."""
     found = _U(end - start)
     while start < end:
         found = (found ^ (word(data, start) & KEEP[min(8, end - start)])) * _MIX
         found ^= found >> _U(32)
         start += 8
     return found * _MIX
+
+
+@kernel
+def place_of(number: Any, places: Any) -> Any:
+    """Where a number belongs among `places`, a power of two."""
+    return np.int64((number >> _U(20)) & _U(places - 1))
 
 
 @kernel
@@ -194,14 +201,13 @@ def are_different(data: Any, offsets: Any, table: Any) -> Any:
     are fewer than 2^32. A place in it holds half a hash and a row, counted from 1; where the
     halves are the same, the texts are compared. Texts that crowd together make it give up.
     """
-    last = _U(len(table) - 1)
     for row in range(len(offsets) - 1):
         start, end = offsets[row], offsets[row + 1]
-        mixed = _mixed(data, start, end)
-        place = (mixed >> _U(20)) & last
+        number = mixed(data, start, end)
+        place = place_of(number, len(table))
         steps = 0
         while table[place] != _U(0):
-            if (table[place] ^ mixed) & _UPPER_HALF == _U(0):
+            if (table[place] ^ number) & _UPPER_HALF == _U(0):
                 other = np.int64(table[place] & _LOWER_HALF) - 1
                 length = offsets[other + 1] - offsets[other]
                 if length == end - start and same_bytes(data, offsets[other], start, length):
@@ -209,6 +215,6 @@ def are_different(data: Any, offsets: Any, table: Any) -> Any:
             steps += 1
             if steps > _MOST_STEPS:
                 return False
-            place = (place + _U(1)) & last
-        table[place] = (mixed & _UPPER_HALF) | _U(row + 1)
+            place = (place + 1) & (len(table) - 1)
+        table[place] = (number & _UPPER_HALF) | _U(row + 1)
     return True
