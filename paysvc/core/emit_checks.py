@@ -175,7 +175,7 @@ def _are_different(column: TextColumn) -> bool:
     """Whether all texts surely are different from one another."""
     from paysvc.core.emit_kernels import are_different
 
-    table = np.zeros(2 << len(column).bit_length(), np.uint64)
+    table = np.zeros(2 << len(column).bit_length(), np.uint32)
     return bool(are_different(frozen(column.data), frozen(column.offsets), table))
 
 

@@ -20,9 +20,6 @@ _WRITTEN_AMPERSAND, _WRITTEN_LESS, _WRITTEN_GREATER = (
     _U(int.from_bytes(entity, "little")) for entity in (b"&amp;", b"&lt;", b"&gt;")
 )
 
-#: A hash's upper half is kept beside the row; odd, as a multiplier has to be to lose nothing.
-_UPPER_HALF = _U(0xFFFFFFFF00000000)
-_LOWER_HALF = _U(0x00000000FFFFFFFF)
 _MIX = _U(0x9E3779B97F4A7C15)
 _MOST_STEPS = 64
 
@@ -167,12 +164,16 @@ def _is_plain(data: Any, start: Any, end: Any) -> Any:
 @kernel
 def mark_unusual(data: Any, offsets: Any, least: Any, most: Any, is_unusual: Any) -> Any:
     """How many texts are not certainly plain, or of fewer than `least` or more than `most` bytes; each is marked."""
-    found = 0
+    found = before = 0
     for row in range(len(offsets) - 1):
         start, end = offsets[row], offsets[row + 1]
-        if not least <= end - start <= most or not _is_plain(data, start, end):
-            is_unusual[row] = True
-            found += 1
+        if row > 0 and start - before == end - start and same_bytes(data, before, start, end - start):
+            # Often everybody gets the same text, which is then looked at once.
+            is_unusual[row] = is_unusual[row - 1]
+        else:
+            is_unusual[row] = not least <= end - start <= most or not _is_plain(data, start, end)
+        found += is_unusual[row]
+        before = start
     return found
 
 
@@ -184,37 +185,31 @@ def mixed(data: Any, start: Any, end: Any) -> Any:
         found = (found ^ (word(data, start) & KEEP[min(8, end - start)])) * _MIX
         found ^= found >> _U(32)
         start += 8
-    return found * _MIX
-
-
-@kernel
-def place_of(number: Any, places: Any) -> Any:
-    """Where a number belongs among `places`, a power of two."""
-    return np.int64((number >> _U(20)) & _U(places - 1))
+    # The last letters have moved only the upper bits so far; every bit is to depend on every letter.
+    found *= _MIX
+    found ^= found >> _U(29)
+    found *= _MIX
+    return found ^ (found >> _U(32))
 
 
 @kernel
 def are_different(data: Any, offsets: Any, table: Any) -> Any:
     """Whether all texts surely are different from one another; False where that is not certain.
 
-    `table` is of zeros, of a power of two and at least twice as many as there are texts, which
-    are fewer than 2^32. A place in it holds half a hash and a row, counted from 1; where the
-    halves are the same, the texts are compared. Texts that crowd together make it give up.
+    `table` is of zeros, uint32, of a power of two and at least twice as many as there are texts.
+    A text's number leads to a place in it, or to the next free one behind, and half of the number
+    is kept there: two equal halves on the way, or a long way, make it give up.
     """
+    last = np.int64(len(table) - 1)
     for row in range(len(offsets) - 1):
-        start, end = offsets[row], offsets[row + 1]
-        number = mixed(data, start, end)
-        place = place_of(number, len(table))
+        number = mixed(data, offsets[row], offsets[row + 1])
+        half = np.uint32((number >> _U(32)) | _U(1))
+        place = np.int64(number) & last
         steps = 0
-        while table[place] != _U(0):
-            if (table[place] ^ number) & _UPPER_HALF == _U(0):
-                other = np.int64(table[place] & _LOWER_HALF) - 1
-                length = offsets[other + 1] - offsets[other]
-                if length == end - start and same_bytes(data, offsets[other], start, length):
-                    return False
+        while table[place] != 0:
             steps += 1
-            if steps > _MOST_STEPS:
+            if table[place] == half or steps > _MOST_STEPS:
                 return False
-            place = (place + 1) & (len(table) - 1)
-        table[place] = (number & _UPPER_HALF) | _U(row + 1)
+            place = (place + 1) & last
+        table[place] = half
     return True

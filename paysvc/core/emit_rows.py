@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from paysvc.core.columns import Int64, TextColumn, UInt8
 from paysvc.core.messages import ControlTotals
 
-#: Small enough that a chunk is hashed while it is in the processor's cache.
-CHUNK_BYTES = 1 << 20
+#: Small enough that a chunk is hashed and copied while it is in the processor's cache, and large
+#: enough that calling the kernel and waking the other thread cost nothing.
+CHUNK_BYTES = 1 << 21
 
 #: One that is filled, one that is handed on, and one that waits between them.
 _BUFFERS = 3
