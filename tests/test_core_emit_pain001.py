@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from paysvc.core.columns import PaymentColumns, TextColumn
-from paysvc.core.emit_pain001 import NAMESPACE, Unwritable, cut_name, unwritable, write_pain001
+from paysvc.core.emit_checks import Unwritable, cut_name
+from paysvc.core.emit_pain001 import MESSAGE, unwritable, write_pain001
 from paysvc.core.messages import ControlTotals, Debtor, PaymentBatch
 from paysvc.core.scan_pain001 import read_pain001
-from tests.iso_papers import validate
+from tests.iso_papers import ISO, validate
 
 DEBTOR = Debtor("KHO BẠC NHÀ NƯỚC & NGHỆ AN", "3713010001", "970405")
 
@@ -47,7 +48,7 @@ def batch(
 
 
 def names_in(content: bytes) -> list[str]:
-    ns = {"p": NAMESPACE}
+    ns = {"p": ISO + MESSAGE}
     return [str(one.text) for one in etree.fromstring(content).iterfind(".//p:CdtTrfTxInf/p:Cdtr/p:Nm", ns)]
 
 

@@ -32,6 +32,19 @@ _RADIX = 0x9E3779B97F4A7C15
 _WORD = 8
 
 
+_Array = TypeVar("_Array", bound=NDArray[Any])
+
+
+def frozen(array: _Array) -> _Array:
+    """An array as kernels take what they only read: one piece of memory, not to be written.
+
+    Numba compiles anew for every kind of array, and nobody shall wait for that.
+    """
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view  # type: ignore[return-value]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TextColumn:
     """Text in Arrow's large-utf8 layout: value i is `data[offsets[i]:offsets[i + 1]]`.
@@ -323,6 +336,23 @@ class PaymentColumns(Columns):
     creditor_name: TextColumn
     citizen_id: TextColumn
     point_code: TextColumn
+    remittance: TextColumn
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionColumns(Columns):
+    """What a file of direct debits is written from: one row a debit, in the order of the file.
+
+    `mandate_signed_on` is ISO text. `remittance` is what the payer reads (at most 140 characters).
+    """
+
+    end_to_end_id: TextColumn
+    amount_vnd: Int64
+    mandate_id: TextColumn
+    mandate_signed_on: TextColumn
+    debtor_bin: TextColumn
+    debtor_account: TextColumn
+    debtor_name: TextColumn
     remittance: TextColumn
 
 

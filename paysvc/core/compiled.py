@@ -14,11 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
-import numpy as np
-from numpy.typing import NDArray
 
 _HERE = Path(__file__).parent
-_Kind = TypeVar("_Kind", bound=np.generic)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -40,16 +37,6 @@ def kernel(function: _Function) -> _Function:
     """Compile on first use, without the interpreter's lock, and keep the result on disk."""
     compiled: _Function = numba.njit(function, nogil=True, cache=True, forceinline=True, _nrt=False)
     return compiled
-
-
-def given(array: NDArray[_Kind]) -> NDArray[_Kind]:
-    """An array as kernels take what they only read: one piece of memory, not to be written.
-
-    Numba compiles anew for every kind of array, and nobody shall wait for that.
-    """
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
 
 
 numba.config.CACHE_DIR = str(_cache_folder())

@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from paysvc.core.columns import Int64, TextColumn, UInt8
-from paysvc.core.compiled import given, kernel
+from paysvc.core.columns import Int64, TextColumn, UInt8, frozen
+from paysvc.core.compiled import kernel
 from paysvc.core.words import KEEP, digits_value, fold, prefetch, same_bytes, word
 
 _U = np.uint64
 #: Chosen by each process for itself; odd, so that no factor is zero.
-_SEEDS = given(np.frombuffer(os.urandom(24), dtype=np.uint64) | _U(1))
+_SEEDS = frozen(np.frombuffer(os.urandom(24), dtype=np.uint64) | _U(1))
 
 #: How many rows before it is needed a place in memory is fetched, and how many are looked up together.
 _AHEAD = 16
@@ -66,17 +66,17 @@ def find(table: Numbered | HashTable, references: TextColumn) -> Int64:
     found = np.empty(len(references), dtype=np.int64)
     data, offsets = letters(references)
     if isinstance(table, Numbered):
-        numbers = (table.beginning, table.digits, table.first, given(table.rows))
+        numbers = (table.beginning, table.digits, table.first, frozen(table.rows))
         in_halves(len(references), lambda begin, end: _find_numbers(data, offsets, begin, end, numbers, found))
     else:
-        hashes, keys, places = given(_hashes(references)), letters(table.texts), given(table.places)
+        hashes, keys, places = frozen(_hashes(references)), letters(table.texts), frozen(table.places)
         in_halves(len(references), lambda begin, end: _find(data, offsets, begin, end, hashes, keys, places, found))
     return found
 
 
 def letters(column: TextColumn) -> tuple[UInt8, Int64]:
     """The two arrays of a column, for a kernel."""
-    return given(column.data), given(column.offsets)
+    return frozen(column.data), frozen(column.offsets)
 
 
 def in_halves(count: int, work: Callable[[int, int], Any]) -> list[Any]:
@@ -96,7 +96,7 @@ def _hashes(texts: TextColumn) -> NDArray[np.uint64]:
 
 
 def _hashed(texts: TextColumn) -> HashTable | None:
-    hashes, keys = given(_hashes(texts)), letters(texts)
+    hashes, keys = frozen(_hashes(texts)), letters(texts)
     places = np.zeros(1 << max(4, (2 * len(texts) - 1).bit_length()), dtype=np.uint64)
     # A thread fills half of the places, and no row leaves its half.
     filled = in_halves(len(texts), lambda begin, end: _fill_halves(hashes, keys, places, begin, end))
@@ -125,7 +125,7 @@ def _numbered(texts: TextColumn) -> Numbered | None:
     if first < 0 or last - first >= _WIDEST_RANGE * len(texts) + 1_000:
         return None
     rows = np.full(last - first + 1, NOWHERE, dtype=np.int32)
-    return Numbered(start, digits, first, rows) if _place_numbers(given(numbers), first, rows) else None
+    return Numbered(start, digits, first, rows) if _place_numbers(frozen(numbers), first, rows) else None
 
 
 @kernel

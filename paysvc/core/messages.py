@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 
-from paysvc.core.columns import EntryColumns, PaymentColumns, StatusColumns
+from paysvc.core.columns import CollectionColumns, EntryColumns, PaymentColumns, StatusColumns
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,49 @@ class PaymentBatch:
     @property
     def totals(self) -> ControlTotals:
         return ControlTotals(len(self.payments), int(self.payments.amount_vnd.sum()))
+
+
+@dataclass(frozen=True, slots=True)
+class Creditor:
+    """Who collects: a school, a hospital; its account at this bank, and the id under which the bank
+    knows it as a collector (1 to 35 characters)."""
+
+    name: str
+    account: str
+    bank_bin: str
+    scheme_id: str
+
+
+class SequenceType(StrEnum):
+    """Where a collection stands under its mandate (ISO 20022 SequenceType3Code)."""
+
+    FIRST = "FRST"
+    RECURRING = "RCUR"
+    FINAL = "FNAL"
+    ONE_OFF = "OOFF"
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionBatch:
+    """One file's worth of direct debits, complete, as `PaymentBatch` is of payments.
+
+    The banks are asked to debit on `collection_date`.
+    """
+
+    message_id: str
+    created_at: datetime
+    collection_date: date
+    creditor: Creditor
+    sequence_type: SequenceType
+    collections: CollectionColumns
+
+    @property
+    def payment_information_id(self) -> str:
+        return f"{self.message_id}-1"
+
+    @property
+    def totals(self) -> ControlTotals:
+        return ControlTotals(len(self.collections), int(self.collections.amount_vnd.sum()))
 
 
 @dataclass(frozen=True, slots=True)

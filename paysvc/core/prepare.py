@@ -1,13 +1,20 @@
 """Compile the kernels before anybody waits for them: at installation, or when a service starts.
 
-Each scanner reads a message of a few lines. Compiled kernels are kept on disk, so that all
-later starts load them in a fraction of a second.
+Each scanner reads a message of a few lines, each writer writes one. Compiled kernels are kept on
+disk, so that all later starts load them in a fraction of a second.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 
+import numpy as np
+
+from paysvc.core.columns import CollectionColumns, PaymentColumns, TextColumn
+from paysvc.core.emit_pain001 import write_pain001
+from paysvc.core.emit_pain008 import write_pain008
+from paysvc.core.messages import CollectionBatch, Creditor, Debtor, PaymentBatch, SequenceType
 from paysvc.core.scan_camt import read_scanned
 from paysvc.core.scan_mt940_lines import scan_lines
 from paysvc.core.scan_pain_columns import scan_payments, scan_statuses
@@ -31,22 +38,50 @@ _ORDER = (
 )
 _LINES = b":61:2612071207D1,NTRFE1//D1\n:86:/EREF/E1/RSN/AC04\n:62F:\n"
 
+_NOW, _TODAY = datetime(2026, 11, 21, 1, 0, tzinfo=UTC), date(2026, 11, 24)
+_BANK = TextColumn.of(["970436"])
+#: A name that has to be composed before it is written.
+_DECOMPOSED = TextColumn.of(["Hoa\u0300"])
+
 
 def _scan_lines(content: bytes) -> object:
     lines = scan_lines(content)
     return lines and lines.entries(0, 1, "VND", lambda value_day, entry_day: b"2026-12-07")
 
 
+def _texts(*fields: str) -> dict[str, TextColumn]:
+    """One row with a text in each field."""
+    return {field: TextColumn.of(["1"]) for field in fields}
+
+
+def _write_payment() -> object:
+    texts = _texts("end_to_end_id", "creditor_account", "citizen_id", "point_code", "remittance")
+    payments = PaymentColumns(**texts, creditor_bin=_BANK, creditor_name=_DECOMPOSED, amount_vnd=np.ones(1, np.int64))
+    return write_pain001(PaymentBatch("M1", _NOW, _TODAY, Debtor("A", "1", _BANK[0]), "SSBE", payments))
+
+
+def _write_collection() -> object:
+    texts = _texts("end_to_end_id", "mandate_id", "debtor_account", "remittance")
+    collections = CollectionColumns(
+        **texts,
+        debtor_bin=_BANK,
+        debtor_name=_DECOMPOSED,
+        mandate_signed_on=TextColumn.of([_TODAY.isoformat()]),
+        amount_vnd=np.ones(1, np.int64),
+    )
+    creditor = Creditor("A", "1", _BANK[0], "1")
+    return write_pain008(CollectionBatch("M1", _NOW, _TODAY, creditor, SequenceType.ONE_OFF, collections))
+
+
 def prepare(progress: Callable[[int, int], None] = lambda done, total: None) -> None:
-    """Make every kernel ready to run; some ten seconds the first time, once for an installation."""
-    samples: list[Callable[[], object]] = [
+    """Make every kernel ready to run; some twenty seconds the first time, once for an installation."""
+    scanners: list[Callable[[], object]] = [
         lambda: read_scanned(_STATEMENT, "camt.053.001.08"),
         lambda: scan_statuses(Source(_STATUSES.encode())),
         lambda: scan_payments(Source(_ORDER.encode())),
         lambda: _scan_lines(_LINES),
     ]
-    if not RUNS_HERE:
-        return
+    samples = [*(scanners if RUNS_HERE else []), _write_payment, _write_collection]
     for number, sample in enumerate(samples, 1):
         if sample() is None:
             raise AssertionError("a scanner does not understand its own sample")

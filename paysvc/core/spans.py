@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from paysvc.core.columns import Int64, TextColumn, UInt8
-from paysvc.core.compiled import given, kernel
+from paysvc.core.columns import Int64, TextColumn, UInt8, frozen
+from paysvc.core.compiled import kernel
 from paysvc.core.words import KEEP, copy_spans, word
 from paysvc.domain.money import MAX_PAYMENT_VND
 
@@ -34,7 +34,7 @@ def text_column(data: UInt8, spans: Int64) -> TextColumn:
     offsets = np.zeros(len(spans) + 1, dtype=np.int64)
     np.cumsum(spans & SPAN_LENGTH, out=offsets[1:])
     into = np.empty(int(offsets[-1]), dtype=np.uint8)
-    copy_spans(given(data), given(spans >> SPAN_BITS), given(offsets), into)
+    copy_spans(frozen(data), frozen(spans >> SPAN_BITS), frozen(offsets), into)
     return TextColumn(into, offsets)
 
 

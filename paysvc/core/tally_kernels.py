@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paysvc.core.columns import Bool, EntryColumns, Int32, Int64, SentColumns, TextColumn, UInt8
-from paysvc.core.compiled import given, kernel
+from paysvc.core.columns import Bool, EntryColumns, Int32, Int64, SentColumns, TextColumn, UInt8, frozen
+from paysvc.core.compiled import kernel
 from paysvc.core.join_kernels import in_halves, letters
 from paysvc.core.words import KEEP, copy_spans, prefetch, word
 
@@ -46,7 +46,7 @@ class Rows:
         count = len(sent)
         _require_codes(sent.currency)
         self._rows = np.empty(count * _WORDS, dtype=np.int64)
-        amounts, (data, offsets) = given(sent.amount_vnd), letters(sent.currency)
+        amounts, (data, offsets) = frozen(sent.amount_vnd), letters(sent.currency)
         in_halves(count, lambda begin, end: _open(self._rows, amounts, data, offsets, begin, end))
         #: Instructions of either half keep their texts apart, so that two threads can write.
         self._middle = count // 2
@@ -61,16 +61,16 @@ class Rows:
         if max(int(one.lengths.max(initial=0)) for one in (entries.reason_code, entries.bank_reference)) > _LENGTH:
             raise ValueError("a text is longer than any bank's")
         columns = (
-            given(entries.status),
-            given(entries.amount_vnd),
-            given(entries.is_debit),
+            frozen(entries.status),
+            frozen(entries.amount_vnd),
+            frozen(entries.is_debit),
             *letters(entries.currency),
             *letters(entries.reason_code),
             *letters(entries.bank_reference),
         )
         most = int(entries.reason_code.offsets[-1] + entries.bank_reference.offsets[-1])
 
-        at = given(positions)
+        at = frozen(positions)
 
         def half(number: int) -> int:
             begin, end = ((0, self._middle), (self._middle, self._count))[number]
@@ -87,7 +87,7 @@ class Rows:
         numbers = [np.empty(count, dtype=np.int64) for _ in range(4)]
         marks = [np.empty(count, dtype=np.bool_) for _ in range(2)]
         spans = [np.empty(count, dtype=np.int64) for _ in range(2)]
-        rows, into = given(self._rows), (*numbers, *marks, *spans)
+        rows, into = frozen(self._rows), (*numbers, *marks, *spans)
         in_halves(count, lambda begin, end: _unpack(rows, begin, end, into))
         return (*numbers, *marks, *(self._kept(one) for one in spans))
 
@@ -103,7 +103,7 @@ class Rows:
             # Each half writes into its own stretch only, so that no word reaches into the other's.
             part = into[offsets[begin] : offsets[end]]
             own = offsets[begin : end + 1] - offsets[begin]
-            copy_spans(given(self._texts[number]), given(starts[begin:end]), given(own), part)
+            copy_spans(frozen(self._texts[number]), frozen(starts[begin:end]), frozen(own), part)
 
         _both(self._count, copy)
         return TextColumn(into, offsets)
@@ -112,7 +112,7 @@ class Rows:
 def judge(tally: tuple[Any, ...], refused: Bool) -> tuple[UInt8, UInt8]:
     """Outcome code and discrepancy bits of each instruction, from the first six columns of a tally."""
     outcomes, kinds = np.empty(len(refused), dtype=np.uint8), np.empty(len(refused), dtype=np.uint8)
-    columns, no = tuple(map(given, tally)), given(refused)
+    columns, no = tuple(map(frozen, tally)), frozen(refused)
     in_halves(len(refused), lambda begin, end: _judge(columns, no, begin, end, outcomes, kinds))
     return outcomes, kinds
 
@@ -124,7 +124,7 @@ def totals(
 
     def part(begin: int, end: int) -> NDArray[np.int64]:
         found = np.zeros((3, *shape), dtype=np.int64)
-        _totals(given(codes), given(amounts), given(groups), begin, end, found)
+        _totals(frozen(codes), frozen(amounts), frozen(groups), begin, end, found)
         return found
 
     parts = in_halves(len(codes), part)

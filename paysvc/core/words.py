@@ -2,8 +2,8 @@
 
 Everything here is compiled by Numba and called from compiled code only. Bytes are a uint8
 array, positions are int64, a word is eight bytes in the order of the array, the first one
-lowest. Nothing reads outside the array: a word that would is put together byte by byte, and
-under NUMBA_BOUNDSCHECK=1 every word is, so that the check sees each of them.
+lowest. Nothing reads or writes outside the array: a word that would is handled byte by byte,
+and under NUMBA_BOUNDSCHECK=1 every word is, so that the check sees each of them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import config, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from paysvc.core.compiled import kernel
@@ -21,7 +22,7 @@ from paysvc.core.compiled import kernel
 #: The kernels take a word's first byte for its lowest; elsewhere the slow readers do the work.
 RUNS_HERE = sys.byteorder == "little"
 
-_CHECKED = bool(config.BOUNDSCHECK)
+_BYTE_BY_BYTE = bool(config.BOUNDSCHECK) or not RUNS_HERE
 _U = np.uint64
 
 _ONES = _U(0x0101010101010101)
@@ -53,6 +54,36 @@ def _word_at(typingctx: Any, array: Any, index: Any) -> Any:
         return loaded
 
     return types.uint64(array, index), build
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _put_word_at(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
+    """Store the word at `index` by one store that needs no alignment; the caller has checked the bounds."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        view = context.make_array(signature.args[0])(context, builder, arguments[0])
+        index = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        place = builder.bitcast(builder.gep(view.data, [index]), ir.IntType(64).as_pointer())
+        builder.store(arguments[2], place).align = 1
+        return context.get_dummy_value()
+
+    return types.void(array, index, types.uint64), build
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _copy_at(typingctx: Any, into: Any, at: Any, data: Any, start: Any, length: Any) -> Any:
+    """The C library's memcpy; the caller has checked the bounds."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        places = []
+        for array, index in ((0, 1), (2, 3)):
+            view = context.make_array(signature.args[array])(context, builder, arguments[array])
+            offset = context.cast(builder, arguments[index], signature.args[index], types.intp)
+            places.append(builder.gep(view.data, [offset]))
+        cgutils.raw_memcpy(builder, *places, context.cast(builder, arguments[4], signature.args[4], types.intp), 1)
+        return context.get_dummy_value()
+
+    return types.void(into, at, data, start, length), build
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -129,20 +160,6 @@ def _differences_at(typingctx: Any, array: Any, one: Any, other: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _put_word(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
-    """Write a word at `index` by one store that needs no alignment; the caller has checked the bounds."""
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        view = context.make_array(signature.args[0])(context, builder, arguments[0])
-        index = context.cast(builder, arguments[1], signature.args[1], types.intp)
-        target = builder.bitcast(builder.gep(view.data, [index]), ir.IntType(64).as_pointer())
-        builder.store(arguments[2], target).align = 1
-        return context.get_dummy_value()
-
-    return types.void(array, index, types.uint64), build
-
-
-@intrinsic  # type: ignore[untyped-decorator]
 def fold(typingctx: Any, one: Any, other: Any) -> Any:
     """The product of two words, its upper half laid over its lower."""
 
@@ -181,7 +198,7 @@ def lowest(marks: Any) -> Any:
 @kernel
 def has_stride(data: Any, at: Any) -> Any:
     """Whether `STRIDE` bytes from `at` may be looked at by one instruction."""
-    return not _CHECKED and at + STRIDE <= len(data)
+    return not _BYTE_BY_BYTE and at + STRIDE <= len(data)
 
 
 @kernel
@@ -234,9 +251,30 @@ def _word_in_pieces(data: Any, at: Any) -> Any:
 @kernel
 def word(data: Any, at: Any) -> Any:
     """The eight bytes from `at`; those past the end of the array are zero. 0 <= at."""
-    if _CHECKED or at + 8 > len(data):
+    if _BYTE_BY_BYTE or at + 8 > len(data):
         return _word_in_pieces(data, at)
     return _word_at(data, at)
+
+
+@kernel
+def put_word(into: Any, at: Any, value: Any) -> None:
+    """The word's eight bytes to `at` and behind; those past the end of the array are left out. 0 <= at."""
+    if _BYTE_BY_BYTE or at + 8 > len(into):
+        for shift in range(min(8, len(into) - at)):
+            into[at + shift] = (value >> _U(8 * shift)) & _U(0xFF)
+    else:
+        _put_word_at(into, at, value)
+
+
+@kernel
+def copy_bytes(into: Any, at: Any, data: Any, start: Any, length: Any) -> None:
+    """`data[start : start + length]` to `into[at:]`, no more than both arrays hold. 0 <= at, start, length."""
+    length = min(length, len(into) - at, len(data) - start)
+    if _BYTE_BY_BYTE:
+        for step in range(length):
+            into[at + step] = data[start + step]
+    elif length > 0:
+        _copy_at(into, at, data, start, length)
 
 
 @kernel
@@ -258,6 +296,16 @@ def text_stops(loaded: Any) -> Any:
     found |= (ampersand - _ONES) & ~ampersand
     found |= (bracket - _ONES) & ~bracket
     return (found | loaded) & _HIGHS
+
+
+@kernel
+def markup(loaded: Any) -> Any:
+    """Marks of `&`, `<` and `>`, which no text may hold; the lowest mark is right, higher ones may be spurious."""
+    ampersand, less, greater = loaded ^ _AMPERSANDS, loaded ^ _LESS, loaded ^ _GREATER
+    found = (ampersand - _ONES) & ~ampersand
+    found |= (less - _ONES) & ~less
+    found |= (greater - _ONES) & ~greater
+    return found & _HIGHS
 
 
 @kernel
@@ -312,10 +360,10 @@ def copy_spans(data: Any, starts: Any, offsets: Any, into: Any) -> None:
         start, at = starts[row], offsets[row]
         length = offsets[row + 1] - at
         done = 0
-        if not _CHECKED:
+        if not _BYTE_BY_BYTE:
             # The last word may reach into the next text's place, which is written after it.
             while done < length and start + done + 8 <= len(data) and at + done + 8 <= len(into):
-                _put_word(into, at + done, _word_at(data, start + done))
+                _put_word_at(into, at + done, _word_at(data, start + done))
                 done += 8
         for step in range(done, length):
             into[at + step] = data[start + step]
