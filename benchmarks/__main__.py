@@ -63,10 +63,9 @@ def _arguments() -> tuple[Wanted, argparse.Namespace]:
     )
     parser.add_argument("--only", default=(), help="contenders whose name holds one of these", **several)
     parser.add_argument(
-        "--rounds",
-        type=int,
-        metavar="N",
-        help="so many rounds for everybody and none before them (CI: 1, for the answers)",
+        "--quick",
+        action="store_true",
+        help="one round, and of the join every kind of reference with one share of exceptions: for the answers (CI)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all seconds of all rounds as JSON")
     parser.add_argument(
@@ -81,7 +80,7 @@ def _arguments() -> tuple[Wanted, argparse.Namespace]:
         ids=tuple(found.ids),
         percents=tuple(found.exceptions),
         contenders=tuple(found.only),
-        rounds=found.rounds,
+        is_quick=found.quick,
         json_file=found.json,
         markdown_file=found.write,
     )

@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.references import make_references
 from benchmarks.text import Text, digest_of_numbers
 from benchmarks.world import Made
 
 _AT_ONCE = 50_000
 _DAY = "2026-11-24"
+_REASON = b"AC04"
 _STATES = ("BOOK", "PDNG")
 _NAMES = ("NGUYỄN THỊ HOÀ", "TRẦN VĂN ĐẠT", "LÊ THỊ THUÝ", "PHẠM HỮU NAM", "HỒ THỊ XUÂN", "VI VĂN QUÝ", "LÔ THỊ YẾN")
 #: MT940 has 15 digits for an amount.
@@ -47,8 +49,8 @@ def _full(row: _Row) -> str:
         "<RltdPties><Dbtr><Pty><Nm>KHO BAC NHA NUOC TINH NGHE AN</Nm></Pty></Dbtr>"
         f"<Cdtr><Pty><Nm>{name}</Nm></Pty></Cdtr><CdtrAcct><Id><Othr><Id>10{number:011}</Id></Othr></Id></CdtrAcct>"
         "</RltdPties><RltdAgts><CdtrAgt><FinInstnId><ClrSysMmbId><MmbId>970436</MmbId></ClrSysMmbId></FinInstnId>"
-        "</CdtrAgt></RltdAgts><Purp><Cd>SSBE</Cd></Purp><RmtInf><Ustrd>Trợ cấp xã hội hàng tháng, kỳ chi trả tháng 11/2026"
-        f"</Ustrd></RmtInf>{returned}</TxDtls></NtryDtls></Ntry>\n"
+        "</CdtrAgt></RltdAgts><Purp><Cd>SSBE</Cd></Purp><RmtInf><Ustrd>Trợ cấp xã hội hàng tháng, kỳ chi trả"
+        f" tháng 11/2026</Ustrd></RmtInf>{returned}</TxDtls></NtryDtls></Ntry>\n"
     )
 
 
@@ -77,8 +79,8 @@ def write_camt053(made: Made, path: Path, shape: str) -> None:
         file.write(
             (
                 "<?xml version='1.0' encoding='UTF-8'?>\n"
-                '<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"><BkToCstmrStmt><GrpHdr><MsgId>C1</MsgId>'
-                "<CreDtTm>2026-11-24T18:00:00+07:00</CreDtTm></GrpHdr><Stmt><Id>S1</Id><ElctrncSeqNb>1</ElctrncSeqNb>"
+                '<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"><BkToCstmrStmt><GrpHdr>'
+                "<MsgId>C1</MsgId><CreDtTm>2026-11-24T18:00:00+07:00</CreDtTm></GrpHdr><Stmt><Id>S1</Id><ElctrncSeqNb>1</ElctrncSeqNb>"
                 "<Acct><Id><Othr><Id>3713010001</Id></Othr></Id><Ccy>VND</Ccy></Acct>"
                 f"{_balance('OPBD', _OPENING)}{_balance('CLBD', closing)}\n"
             ).encode()
@@ -103,6 +105,30 @@ def write_mt940(made: Made, path: Path) -> None:
                 ).encode()
             )
         file.write(f":62F:C261124VND{_OPENING + _movement(made)},\n".encode())
+
+
+def write_pain002(count: int, path: Path) -> dict[str, Any]:
+    """A report that refuses every payment, and the answer of who reads it."""
+    references = Text.of_rows(
+        make_references("issued", count, np.random.default_rng(20261121)), np.full(count, 16, np.int64)
+    )
+    with path.open("wb") as file:
+        file.write(
+            b'<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.002.001.10"><CstmrPmtStsRpt><GrpHdr>'
+            b"<MsgId>R1</MsgId><CreDtTm>2026-11-24T09:00:00+07:00</CreDtTm></GrpHdr>"
+            b"<OrgnlGrpInfAndSts><OrgnlMsgId>M1</OrgnlMsgId><OrgnlMsgNmId>pain.001.001.09</OrgnlMsgNmId>"
+            b"</OrgnlGrpInfAndSts><OrgnlPmtInfAndSts><OrgnlPmtInfId>M1-1</OrgnlPmtInfId>"
+        )
+        for begin in range(0, count, _AT_ONCE):
+            file.write(
+                b"".join(
+                    b"<TxInfAndSts><OrgnlEndToEndId>%b</OrgnlEndToEndId><TxSts>RJCT</TxSts>"
+                    b"<StsRsnInf><Rsn><Cd>%b</Cd></Rsn></StsRsnInf></TxInfAndSts>\n" % (reference, _REASON)
+                    for reference in references.to_bytes(begin, min(begin + _AT_ONCE, count))
+                )
+            )
+        file.write(b"</OrgnlPmtInfAndSts></CstmrPmtStsRpt></Document>\n")
+    return {"reference": references.digest(), "reason": Text.of([_REASON] * count).digest()}
 
 
 def entries_truth(made: Made) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import files, order
-from benchmarks.references import KINDS
+from benchmarks.text import digest_of_numbers
 from benchmarks.world import Made, make_world, verdict_truth
 
 #: Longer rounds than this are not waited for: the contender is measured at a smaller size instead.
@@ -103,6 +103,9 @@ _ORDER = (
     Contender("f-string join", "peers.order:FormatStrings", 4, largest=10**6),
     Contender("lxml.xmlfile", "peers.order:Xmlfile", 20),
 )
+_PARSER = "our own reader by lxml"
+_ORDER_BACK = (_READ, _ours("OrderBack"), Contender(_PARSER, "ours:OrderBackByParser", 25))
+_STATUS = (_READ, _ours("Status"), Contender(_PARSER, "ours:StatusByParser", 20))
 _POSTGRESQL = (
     _READ,
     _ours("ToPostgresql")._replace(per_million=4),
@@ -133,21 +136,25 @@ _TITLES = {
     "mt940": "MT940 to columns",
     "join": "join, verdicts, totals, exceptions",
     "pain001": "pain.001 to a file with SHA-256",
+    "pain001-back": "pain.001 to columns",
+    "pain002": "pain.002 to columns",
     "postgresql": "camt.053 to rows in PostgreSQL",
     "sqlite": "camt.053 to rows in SQLite",
 }
 LINES = tuple(_TITLES)
 
 
-def cases(lines: Iterable[str], ids: Iterable[str], percents: Iterable[int]) -> list[Case]:
-    """The cases of these lines; `ids` and `percents` are those of the join."""
+def cases(lines: Iterable[str], joins: Iterable[tuple[str, int]]) -> list[Case]:
+    """The cases of these lines; `joins` are kinds of references with the per cent of exceptions."""
     full, compact = Data("camt-full", _camt("full")), Data("camt-compact", _camt("compact"))
-    join = [(kind, percent) for kind in KINDS if kind in ids for percent in PERCENTS if percent in percents]
+    orders = Data("order", _order)
     found = {
         "camt": [("full", full, _CAMT), ("compact", compact, _CAMT)],
         "mt940": [("plain", Data("mt940", _mt940), _MT940)],
-        "join": [(f"{kind}, {percent} %", _world(kind, percent), _JOIN) for kind, percent in join],
-        "pain001": [("plain", Data("order", _order), _ORDER)],
+        "join": [(f"{kind}, {percent} %", _world(kind, percent), _JOIN) for kind, percent in joins],
+        "pain001": [("plain", orders, _ORDER)],
+        "pain001-back": [("plain", orders, _ORDER_BACK)],
+        "pain002": [("plain", Data("status", _status), _STATUS)],
         "postgresql": [("full", full, _POSTGRESQL)],
         "sqlite": [("full", full, _SQLITE)],
     }
@@ -188,7 +195,13 @@ def _order(count: int, folder: Path) -> dict[str, Any]:
     payments = order.make_payments(count)
     order.save(payments, folder)
     truth = order.write_order(payments, folder / "file.xml")
-    return {"pain001": truth, "rows": count, "bytes": truth["bytes"]}
+    back = {"reference": payments.reference.digest(), "amount": digest_of_numbers(payments.amount)}
+    return {"pain001": truth, "pain001-back": back, "rows": count, "bytes": truth["bytes"]}
+
+
+def _status(count: int, folder: Path) -> dict[str, Any]:
+    truth = files.write_pain002(count, folder / "file.xml")
+    return {"pain002": truth, "rows": count, "bytes": (folder / "file.xml").stat().st_size}
 
 
 def _truth(made: Made, path: Path, **truths: Any) -> dict[str, Any]:

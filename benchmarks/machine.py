@@ -21,7 +21,8 @@ def describe_machine(pace: Sequence[str], server: str) -> list[str]:
     system = platform.freedesktop_os_release().get("PRETTY_NAME", "") if platform.system() == "Linux" else ""
     return [
         f"{cpu_count()} processors ({_processor()}), {_memory()} of memory, {system or platform.platform()}",
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {server or 'no PostgreSQL'}, {libraries}",
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {server or 'PostgreSQL not used'}",
+        libraries,
         *(f"pace {when} the run: {read}" for when, read in zip(("before", "after"), pace, strict=False)),
     ]
 

@@ -17,13 +17,26 @@ from benchmarks.contender import Reader, Writer
 from benchmarks.peers.store import PostgresqlTables, SqliteTables
 from benchmarks.text import Text
 from benchmarks.world import World
-from paysvc.core.columns import BOOKED, EntryColumns, Int64, PaymentColumns, SentColumns, TextColumn, UInt8
+from paysvc.core import scan_pain001, scan_pain002
+from paysvc.core.columns import (
+    BOOKED,
+    EntryColumns,
+    Int64,
+    PaymentColumns,
+    SentColumns,
+    StatusColumns,
+    TextColumn,
+    UInt8,
+)
 from paysvc.core.emit_pain001 import write_pain001
 from paysvc.core.join import find_positions
 from paysvc.core.messages import Debtor, PaymentBatch, Statement
 from paysvc.core.proof import exact_sum
 from paysvc.core.scan_camt import read_camt
 from paysvc.core.scan_mt940 import read_mt940
+from paysvc.core.scan_pain001 import read_pain001
+from paysvc.core.scan_pain002 import read_pain002
+from paysvc.core.scan_xml import message_name
 from paysvc.core.verdicts import OUTCOMES, TallyColumns, decide, discrepancies, tally
 from paysvc.domain.reconciliation import DiscrepancyKind
 from paysvc.store.bulk import insert_columns
@@ -85,6 +98,19 @@ def statement_of_camt(path: Path) -> Statement:
 def statement_of_mt940(path: Path) -> Statement:
     """The only statement of an MT940 file."""
     return read_mt940(path.read_bytes())[0]
+
+
+def sent_of_pain001(content: bytes, *, by_parser: bool) -> SentColumns:
+    """What an order of ours says was sent."""
+    found = scan_pain001.read_by_parser(content, message_name(content)) if by_parser else read_pain001(content)
+    return found.payments
+
+
+def statuses_of_pain002(content: bytes, *, by_parser: bool) -> StatusColumns:
+    """The statuses of single payments in a report."""
+    found = scan_pain002.read_by_parser(content, message_name(content)) if by_parser else read_pain002(content)
+    assert found.statuses is not None
+    return found.statuses
 
 
 def write_order(batch: PaymentBatch, target: Path) -> str:
@@ -155,6 +181,34 @@ class Mt940(Reader):
     def answer(self, result: Statement) -> dict[str, Any]:
         columns = _columns(result.entries)
         return entries_answer({name: columns[name] for name in columns if name not in ("currency", "status")})
+
+
+class OrderBack(Reader):
+    by_parser = False
+
+    def work(self) -> SentColumns:
+        return sent_of_pain001(self.path.read_bytes(), by_parser=self.by_parser)
+
+    def answer(self, result: SentColumns) -> dict[str, Any]:
+        return entries_answer({"reference": _text(result.end_to_end_id), "amount": result.amount_vnd})
+
+
+class OrderBackByParser(OrderBack):
+    by_parser = True
+
+
+class Status(Reader):
+    by_parser = False
+
+    def work(self) -> StatusColumns:
+        return statuses_of_pain002(self.path.read_bytes(), by_parser=self.by_parser)
+
+    def answer(self, result: StatusColumns) -> dict[str, Any]:
+        return entries_answer({"reference": _text(result.reference), "reason": _text(result.reason_code)})
+
+
+class StatusByParser(Status):
+    by_parser = True
 
 
 class Join:

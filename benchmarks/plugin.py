@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from itertools import cycle, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,7 +35,7 @@ class Wanted:
     ids: tuple[str, ...] = ()
     percents: tuple[int, ...] = ()
     contenders: tuple[str, ...] = ()
-    rounds: int | None = None
+    is_quick: bool = False
     json_file: Path | None = None
     markdown_file: Path | None = None
 
@@ -42,14 +43,20 @@ class Wanted:
         return [
             Measurement(case, size, contender)
             for size in self.sizes
-            for case in cases(self.lines, self.ids, self.percents)
+            for case in cases(self.lines, self._joins())
             for contender in case.contenders
             if contender.is_run_at(size) and self._wants(contender)
         ]
 
+    def _joins(self) -> list[tuple[str, int]]:
+        """Kinds of references, each with every share of exceptions, or in turns."""
+        if self.is_quick:
+            return list(zip(self.ids, cycle(self.percents), strict=False))
+        return list(product(self.ids, self.percents))
+
     def rounds_of(self, contender: Contender, size: int) -> tuple[int, int]:
         """How many rounds are counted, and how many go before them."""
-        return contender.rounds(size) if self.rounds is None else (self.rounds, 0)
+        return (1, 0) if self.is_quick else contender.rounds(size)
 
     def _wants(self, contender: Contender) -> bool:
         return not self.contenders or any(part.lower() in contender.name.lower() for part in self.contenders)

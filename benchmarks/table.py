@@ -61,7 +61,8 @@ def _goals(results: Sequence[Result]) -> Iterator[str]:
 
 def _goal(goal: Goal, ours: Result, best: Result) -> str:
     wanted = goal.ratios.get(ours.size)
-    among = "best of " + ", ".join(goal.against) + ": " if len(goal.against) > 1 else ""
+    engines = dict.fromkeys(name.split(",")[0] for name in goal.against)
+    among = f"best of {', '.join(engines)}: " if len(engines) > 1 else ""
     return (
         f"| {ours.line} ({ours.variant}) | {ours.rows:,} | {among}{best.contender} | {_seconds(ours.median)} | "
         f"{_seconds(best.median)} | **{best.median / ours.median:.1f}×** | {f'{wanted:g}×' if wanted else '—'} |"
@@ -81,16 +82,15 @@ def _growth(results: Sequence[Result]) -> Iterator[str]:
     yield from ("", "| ours at ten times the size | rows | time | peak memory, MB | then |", "|---|---|---|---|---|")
     for small, large in pairs:
         yield (
-            f"| {small.line} ({small.variant}) | {small.rows:,} → {large.rows:,} | **{large.median / small.median:.1f}×** | "
-            f"{small.peak / _MEGA:,.0f} | {large.peak / _MEGA:,.0f} |"
+            f"| {small.line} ({small.variant}) | {small.rows:,} → {large.rows:,} | "
+            f"**{large.median / small.median:.1f}×** | {small.peak / _MEGA:,.0f} | {large.peak / _MEGA:,.0f} |"
         )
 
 
 def _case(group: list[Result]) -> Iterator[str]:
-    first = group[0]
-    size = f", {first.bytes / _MEGA:,.1f} MB" if first.bytes else ""
-    each = f", {first.bytes / first.rows:,.0f} bytes a row" if first.bytes else ""
-    yield f"**{first.line}** ({first.variant}), {first.rows:,} rows{size}{each}"
+    first, size = group[0], max(one.bytes for one in group)
+    weight = f", {size / _MEGA:,.1f} MB, {size / first.rows:,.0f} bytes a row" if size else ""
+    yield f"**{first.line}** ({first.variant}), {first.rows:,} rows{weight}"
     yield ""
     yield "| contender | rounds | median, s | least, s | rows/s | × ours | × reading once | peak MB (before) |"
     yield "|---|---|---|---|---|---|---|---|"
