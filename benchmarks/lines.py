@@ -65,6 +65,8 @@ class Goal(NamedTuple):
 
 
 OURS = "paysvc"
+#: The same once more after the others, so that a machine that changes its pace meanwhile is seen.
+OURS_AGAIN = "paysvc, after the others"
 _READ = Contender("read the bytes once", "peers.floor:ReadOnce", 0.1, is_floor=True)
 
 

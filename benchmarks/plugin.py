@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from benchmarks.lines import Case, Contender, cases
+from benchmarks.lines import OURS, OURS_AGAIN, Case, Contender, cases
 from benchmarks.machine import describe_machine, read_pace
 from benchmarks.table import Result, as_markdown
 
@@ -44,9 +44,14 @@ class Wanted:
             Measurement(case, size, contender)
             for size in self.sizes
             for case in cases(self.lines, self._joins())
-            for contender in case.contenders
+            for contender in self._in_turn(case)
             if contender.is_run_at(size) and self._wants(contender)
         ]
+
+    def _in_turn(self, case: Case) -> list[Contender]:
+        """The contenders in their order, the core twice."""
+        again = [one._replace(name=OURS_AGAIN) for one in case.contenders if one.name == OURS and not self.is_quick]
+        return [*case.contenders, *again]
 
     def _joins(self) -> list[tuple[str, int]]:
         """Kinds of references, each with every share of exceptions, or in turns."""

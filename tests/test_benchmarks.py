@@ -9,11 +9,12 @@ import pytest
 
 from benchmarks import ours
 from benchmarks.files import camt_truth, entries_truth, write_camt053, write_mt940, write_pain002
-from benchmarks.lines import Contender, cases
+from benchmarks.lines import OURS, OURS_AGAIN, Contender, cases
 from benchmarks.order import make_payments, save, write_order
 from benchmarks.peers.verdict_dict import Dictionary
 from benchmarks.plugin import Wanted
 from benchmarks.references import KINDS, make_references
+from benchmarks.table import Result, as_markdown
 from benchmarks.world import make_world, verdict_truth
 from paysvc.core.proof import problems_of
 
@@ -113,3 +114,24 @@ def test_the_quick_run_has_every_kind_of_reference_and_every_share() -> None:
     assert {variant.split(", ")[1] for variant in variants} == {"0 %", "2 %", "20 %"}
     assert len(variants) == len(KINDS)
     assert len(cases(["join"], [("dense", 2)])) == 1
+
+
+def test_the_table_compares_with_the_core_before_and_after_the_others() -> None:
+    def result(contender: str, *seconds: float, is_floor: bool = False) -> Result:
+        shared = {"key": "camt", "line": "camt.053", "variant": "full", "size": 10**6, "rows": 10, "bytes": 1000}
+        return Result(
+            **shared, contender=contender, is_floor=is_floor, seconds=list(seconds), base=10**6, peak=2 * 10**6
+        )
+
+    text = as_markdown(
+        [
+            result("read the bytes once", 0.5, is_floor=True),
+            result(OURS, 1.0, 1.0),
+            result("lxml.iterparse", 60.0),
+            result(OURS_AGAIN, 2.0, 3.0, 4.0),
+        ],
+        ["a machine"],
+    )
+    # The median of 1, 1, 2, 3 and 4 is 2.
+    assert "| camt.053 (full) | 10 | lxml.iterparse | 2.000 | 60.0 | **30.0×** | 50× |" in text
+    assert "| lxml.iterparse | 1 | 60.0 | 60.0 | 0 | 30 | 120 | 2 (1) |" in text
