@@ -11,10 +11,6 @@ import numpy as np
 
 from benchmarks.text import Text, digest_of_numbers, digest_of_texts
 
-#: The text columns of an account entry that every reader of a file has to give, then the others.
-TEXTS = ("reference", "reason", "bank_reference", "booking_date")
-ENTRY_COLUMNS = (*TEXTS, "amount", "is_debit")
-
 
 def entries_answer(columns: dict[str, Any]) -> dict[str, str]:
     """Columns of entries (`Text`, or sequences of str, bytes or numbers) by digest."""

@@ -16,7 +16,7 @@ from benchmarks.answers import entries_answer, file_answer, verdict_answer
 from benchmarks.contender import Reader, Writer
 from benchmarks.peers.store import PostgresqlTables, SqliteTables
 from benchmarks.text import Text
-from benchmarks.world import World
+from benchmarks.world import ENTRY_COLUMNS, SENT_COLUMNS, World
 from paysvc.core import scan_pain001, scan_pain002
 from paysvc.core.columns import (
     BOOKED,
@@ -213,7 +213,7 @@ class StatusByParser(Status):
 
 class Join:
     def __init__(self, folder: Path, url: str) -> None:
-        world = World.load(folder)
+        world = World.load(folder, *SENT_COLUMNS, *ENTRY_COLUMNS)
         self.sent, self.bank, self.refused = sent_columns(world), world.bank, world.is_refused
         count = len(world.entry_amount)
         nothing = TextColumn.repeat("", count)
@@ -296,7 +296,7 @@ class _Office:
     """Instructions in memory, as every contender has them."""
 
     def __init__(self, folder: Path) -> None:
-        world = World.load(folder, "reference", "amount", "bank", "is_refused")
+        world = World.load(folder, *SENT_COLUMNS)
         self.sent, self.bank, self.refused = sent_columns(world), world.bank, world.is_refused
 
     def reconcile_file(self, path: Path, url: str) -> None:

@@ -67,6 +67,11 @@ ISO_EXCEPTIONS = (
 )
 
 
+#: What a join needs, of instructions and of entries.
+SENT_COLUMNS = ("reference", "amount", "bank", "is_refused")
+ENTRY_COLUMNS = ("entry_reference", "entry_amount", "entry_currency", "entry_is_debit", "entry_status")
+
+
 @dataclass(frozen=True)
 class World:
     """Columns of instructions and of entries, each array as long as its side."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.answers import file_answer
 from benchmarks.contender import Reader, Writer
-from benchmarks.world import World
+from benchmarks.world import ENTRY_COLUMNS, SENT_COLUMNS, World
 
 _PIECE = 1 << 20
 
@@ -58,9 +58,7 @@ class SumColumns:
     """Every byte of the columns that a join needs, once, in memory (64 bits at a time, one thread)."""
 
     def __init__(self, folder: Path, url: str) -> None:
-        names = ("reference", "amount", "bank", "is_refused")
-        names += ("entry_reference", "entry_amount", "entry_currency", "entry_is_debit", "entry_status")
-        columns = vars(World.load(folder, *names)).values()
+        columns = vars(World.load(folder, *SENT_COLUMNS, *ENTRY_COLUMNS)).values()
         flat = [part for column in columns for part in (column if isinstance(column, tuple) else (column,))]
         self.bytes = sum(part.nbytes for part in flat)
         self.words = [part.view(np.uint8)[: part.nbytes & ~7].view(np.uint64) for part in flat]

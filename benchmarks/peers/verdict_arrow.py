@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.text import Text
-from benchmarks.world import World
+from benchmarks.world import ENTRY_COLUMNS, SENT_COLUMNS, World
 
 
 def text_array(text: Text) -> pa.LargeStringArray:
@@ -19,7 +19,7 @@ def text_array(text: Text) -> pa.LargeStringArray:
 
 def sent_table(folder: Path) -> pa.Table:
     """Instructions: `row` counts from 0."""
-    world = World.load(folder, "reference", "amount", "bank", "is_refused")
+    world = World.load(folder, *SENT_COLUMNS)
     return pa.table(
         {
             "row": np.arange(len(world.amount)),
@@ -33,8 +33,7 @@ def sent_table(folder: Path) -> pa.Table:
 
 def entry_table(folder: Path) -> pa.Table:
     """Entries, in the order of the statement."""
-    names = ("entry_reference", "entry_amount", "entry_currency", "entry_is_debit", "entry_status")
-    world = World.load(folder, *names)
+    world = World.load(folder, *ENTRY_COLUMNS)
     return pa.table(
         {
             "reference": text_array(world.entry_reference),

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.answers import verdict_answer
-from benchmarks.world import World
+from benchmarks.world import ENTRY_COLUMNS, SENT_COLUMNS, World
 
 
 class Dictionary:
     def __init__(self, folder: Path, url: str) -> None:
-        world = World.load(folder)
+        world = World.load(folder, *SENT_COLUMNS, *ENTRY_COLUMNS)
         self.reference, self.amount = world.reference.to_strings(), world.amount.tolist()
         self.bank, self.is_refused = world.bank.tolist(), world.is_refused.tolist()
         self.entries = [
