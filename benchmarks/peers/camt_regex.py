@@ -18,7 +18,7 @@ from benchmarks.contender import Reader
 _ENTRY = re.compile(
     rb"<Ntry>.*?<Sts><Cd>([A-Z]{4})</Cd>.*?<BookgDt><Dt>([-0-9]{10}).*?<TxDtls><Refs>.*?<AcctSvcrRef>([^<]*)<"
     rb'.*?<EndToEndId>([^<]*)<.*?<Amt Ccy="([A-Z]{3})">([0-9]+)</Amt><CdtDbtInd>([CD])'
-    rb"(?:(?!</Ntry>).)*?(?:<RtrInf><Rsn><Cd>([^<]*)<.*?)?</TxDtls>",
+    rb".*?</(?:RmtInf|RltdPties)>(?:<RtrInf><Rsn><Cd>([^<]*)</Cd></Rsn></RtrInf>)?</TxDtls>",
 )
 _NAMES = ("status", "booking_date", "bank_reference", "reference", "currency", "amount", "is_debit", "reason")
 _STATES = {b"BOOK": 0, b"PDNG": 1, b"INFO": 2, b"FUTR": 3}
