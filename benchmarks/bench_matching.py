@@ -1,6 +1,6 @@
-"""Matching at 100,000 people (1,000,000 with PAYSVC_BENCH_MILLION=1): each bench asserts its answer.
+"""Matching at as many people as PAYSVC_BENCH_SIZE says (100,000): each bench asserts its answer.
 
-Run alone, never under xdist: `python -m pytest benchmarks/bench_matching.py`.
+Run by `./run bench`; alone: `python -m pytest benchmarks/bench_matching.py`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from paysvc.store.tables import (
     population_record,
 )
 
-COUNT = 1_000_000 if os.environ.get("PAYSVC_BENCH_MILLION") == "1" else 100_000
+COUNT = int(os.environ.get("PAYSVC_BENCH_SIZE", "100000"))
 NOW = datetime(2026, 11, 21, 1, 0, tzinfo=UTC)
 
 #: Every 50th holder is somebody else, every 100th name is cut or misspelt: the long way round.

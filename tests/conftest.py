@@ -9,11 +9,7 @@ neither can be had those runs are skipped, and say so.
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,40 +25,10 @@ from paysvc.store.engine import Database, open_database
 from paysvc.store.vault import Vault
 
 from .finished_month import Demo, run_demo
+from .postgresql_server import NoServer, running_server
 
 #: A Saturday in November 2026, 08:00 in Vietnam.
 NOW = datetime(2026, 11, 21, 1, 0, tzinfo=UTC)
-
-
-def _server_binaries() -> Path | None:
-    found = shutil.which("postgres")
-    candidates = [Path(found).parent] if found else []
-    candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return next((folder for folder in candidates if (folder / "initdb").exists()), None)
-
-
-def _server_user() -> str | None:
-    """Who may run the server: ourselves, or another user when we are root (initdb refuses root)."""
-    if os.geteuid() != 0:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    for name in ("postgres", "nobody"):
-        try:
-            return pwd.getpwnam(name).pw_name
-        except KeyError:
-            continue
-    return None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _as_user(user: str, words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    entry = pwd.getpwnam(user)
-    other = {} if os.geteuid() == entry.pw_uid else {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, **other)
 
 
 @pytest.fixture(scope="session")
@@ -72,36 +38,14 @@ def postgresql_server() -> Iterator[str]:
     if given:
         yield given
         return
-    binaries, user = _server_binaries(), _server_user()
-    if binaries is None or user is None:
-        pytest.skip("no PostgreSQL: set PAYSVC_TEST_POSTGRESQL_URL or install the server (Debian: postgresql)")
     # In memory where that can be had: the server still syncs every commit, and it costs nothing.
     memory = Path("/dev/shm")
     place = memory if memory.is_dir() and shutil.disk_usage(memory).free > 4 << 30 else None
-    folder = Path(tempfile.mkdtemp(prefix="paysvc-postgresql-", dir=place))
-    if os.geteuid() == 0:
-        shutil.chown(folder, user)
-    data, port = folder / "data", _free_port()
-    made = _as_user(
-        user,
-        [str(binaries / "initdb"), "-D", str(data), "-U", "paysvc", "-A", "trust", "-E", "UTF8", "--no-locale"],
-        folder,
-    )
-    if made.returncode != 0:
-        pytest.skip(f"PostgreSQL could not be set up: {made.stderr.strip()[-200:]}")
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -c shared_buffers=256MB -c max_wal_size=4GB"
-    started = _as_user(
-        user,
-        [str(binaries / "pg_ctl"), "-D", str(data), "-w", "-o", options, "-l", str(folder / "log"), "start"],
-        folder,
-    )
-    if started.returncode != 0:
-        pytest.skip(f"PostgreSQL could not be started: {started.stderr.strip()[-200:]}")
     try:
-        yield f"postgresql+psycopg://paysvc@127.0.0.1:{port}/postgres"
-    finally:
-        _as_user(user, [str(binaries / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop"], folder)
-        shutil.rmtree(folder, ignore_errors=True)
+        with running_server(place, ("shared_buffers=256MB", "max_wal_size=4GB")) as url:
+            yield url
+    except NoServer as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="session")
