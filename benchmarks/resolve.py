@@ -220,9 +220,7 @@ def serving(home: Path, database_url: str) -> Iterator[tuple[int, int]]:
     code = "from paysvc.cli.main import main; main()"
     words = [sys.executable, "-c", code, "--home", str(home), "--database", database_url, "serve"]
     with (home / "server.log").open("wb") as log:
-        process = subprocess.Popen(
-            [*words, "serve", "--without-scheduler", "--port", str(port)], stdout=log, stderr=log
-        )
+        process = subprocess.Popen([*words, "--without-scheduler", "--port", str(port)], stdout=log, stderr=log)
         try:
             _wait_until_ready(process, port)
             yield port, process.pid

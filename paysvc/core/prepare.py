@@ -1,6 +1,6 @@
 """Compile the kernels before anybody waits for them: at installation, or when a service starts.
 
-Each scanner reads a message of a few lines. Compiled kernels are kept on disk, so that all
+Each kernel reads a message of a few lines, or a name. Compiled kernels are kept on disk, so that all
 later starts load them in a fraction of a second.
 """
 
@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
+from paysvc.core import name_kernel
 from paysvc.core.scan_camt_columns import scan_entries
 from paysvc.core.scan_mt940_lines import scan_lines
 from paysvc.core.scan_pain_columns import scan_payments, scan_statuses
@@ -35,6 +38,11 @@ def _scan_lines(content: bytes) -> object:
     return lines and lines.entries(0, 1, "VND", lambda value_day, entry_day: b"2026-12-07")
 
 
+def _settle_names() -> object:
+    lines = np.frombuffer("hoa\n".encode("utf-32-le"), dtype=np.uint32)
+    return name_kernel.settle(lines, lines).tolist() == [name_kernel.SAME_TEXT] or None
+
+
 def prepare(progress: Callable[[int, int], None] = lambda done, total: None) -> None:
     """Make every kernel ready to run; some ten seconds the first time, once for an installation."""
     samples: list[Callable[[], object]] = [
@@ -42,10 +50,11 @@ def prepare(progress: Callable[[int, int], None] = lambda done, total: None) -> 
         lambda: scan_statuses(_STATUSES.encode()),
         lambda: scan_payments(_ORDER.encode()),
         lambda: _scan_lines(_LINES),
+        _settle_names,
     ]
     if not RUNS_HERE:
         return
     for number, sample in enumerate(samples, 1):
         if sample() is None:
-            raise AssertionError("a scanner does not understand its own sample")
+            raise AssertionError("a kernel does not understand its own sample")
         progress(number, len(samples))

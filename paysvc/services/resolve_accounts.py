@@ -47,8 +47,9 @@ def resolve_accounts(
     with database.read() as connection:
         answer = matching.resolve(connection, sealer, citizen_ids)
     found = len(citizen_ids) - answer.outcome.count(matching.NOT_REGISTERED)
+    detail = {"asked": len(citizen_ids), "registered": found}
     # Nothing is told before it is written down who was told.
-    with database.write() as connection:
-        detail = {"asked": len(citizen_ids), "registered": found}
-        audit_trail.append(connection, clock.now(), actor, "resolve-accounts", "registry", detail)
+    database.write_together(
+        lambda connection: audit_trail.append(connection, clock.now(), actor, "resolve-accounts", "registry", detail)
+    )
     return answer
