@@ -7,7 +7,7 @@
 Fills the registry (people, accounts in another order, outcomes in several versions), starts
 `paysvc serve`, lets the clients ask over connections they keep, and holds every answer against
 what was put in. A filled folder is used again with `--keep`. Clients run on the same machine
-and take of its time, which is why their share is printed too.
+and take of its time, so the share of each is printed, and what the whole machine was doing.
 """
 
 from __future__ import annotations
@@ -243,17 +243,29 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
     raise SystemExit("the server did not start")
 
 
+class Moment(NamedTuple):
+    """A time, and the processor time used until then by the server's processes and by everything on the machine."""
+
+    at: float
+    server: float
+    machine: float
+
+
 class Asked(NamedTuple):
     """One client's run: seconds per call, first and last moment, its own processor time, wrong answers."""
 
     seconds: list[float]
-    began: float
-    ended: float
+    began: Moment
+    ended: Moment
     cpu: float
     wrong: int
 
 
-def ask(port: int, token: str, count: int, calls: int, size: int, seed: int, gate: Any) -> Asked:
+def moment(server: int) -> Moment:
+    return Moment(time.perf_counter(), cpu_of_tree(server), cpu_of_machine())
+
+
+def ask(where: tuple[int, int], token: str, count: int, calls: int, size: int, seed: int, gate: Any) -> Asked:
     """Ask `calls` times for `size` citizen IDs over one connection, then look at every answer."""
     draw = random.Random(seed)
     people = [[-1 if draw.random() < STRANGERS else draw.randrange(count) for _ in range(size)] for _ in range(calls)]
@@ -262,18 +274,18 @@ def ask(port: int, token: str, count: int, calls: int, size: int, seed: int, gat
         for call in people
     ]
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+    connection = http.client.HTTPConnection("127.0.0.1", where[0], timeout=300)
     connection.connect()
     answers, seconds = [], []
     gate.wait()
-    used, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    began, used = moment(where[1]), resource.getrusage(resource.RUSAGE_SELF)
     for body in bodies:
         at = time.perf_counter()
         connection.request("POST", "/accounts/resolve", body, headers)
         answer = connection.getresponse()
         answers.append((answer.status, answer.read()))
         seconds.append(time.perf_counter() - at)
-    ended, after = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
+    after, ended = resource.getrusage(resource.RUSAGE_SELF), moment(where[1])
     connection.close()
     cpu = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
     wrong = sum(not _is_right(answer, call) for answer, call in zip(answers, people, strict=True))
@@ -292,12 +304,14 @@ def _ask_in_a_process(results: Any, *arguments: Any) -> None:
     results.put(ask(*arguments))
 
 
-def ask_side_by_side(clients: int, port: int, token: str, count: int, calls: int, size: int, seed: int) -> list[Asked]:
+def ask_side_by_side(
+    clients: int, where: tuple[int, int], token: str, count: int, calls: int, size: int, seed: int
+) -> list[Asked]:
     """That many client processes, let go at the same moment."""
     context = multiprocessing.get_context("spawn")
     gate, results = context.Barrier(clients), context.Queue()
     started = [
-        context.Process(target=_ask_in_a_process, args=(results, port, token, count, calls, size, seed + one, gate))
+        context.Process(target=_ask_in_a_process, args=(results, where, token, count, calls, size, seed + one, gate))
         for one in range(clients)
     ]
     for process in started:
@@ -323,7 +337,7 @@ def cpu_of_tree(root: int) -> float:
 
 def cpu_of_machine() -> float:
     """Seconds of processor time that everything on this machine has used, idling and waiting aside."""
-    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:8]]
     return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
 
 
@@ -363,31 +377,28 @@ def measure(arguments: argparse.Namespace, home: Path) -> bool:
     asking = f"{arguments.clients} clients, {arguments.calls} calls each of {arguments.ids} IDs"
     print(f"{arguments.accounts} accounts, {asking}", flush=True)
     all_right = True
-    with serving(home, url) as (port, server):
+    with serving(home, url) as where:
         for number in range(arguments.rounds):
-            before, machine = cpu_of_tree(server), cpu_of_machine()
             found = ask_side_by_side(
-                arguments.clients, port, token, arguments.accounts, arguments.calls, arguments.ids, 1_000 * number
+                arguments.clients, where, token, arguments.accounts, arguments.calls, arguments.ids, 1_000 * number
             )
             wrong = sum(one.wrong for one in found)
             all_right &= wrong == 0
-            print(_told(number, found, arguments, cpu_of_tree(server) - before, cpu_of_machine() - machine), flush=True)
+            print(_told(number, found, arguments), flush=True)
     return all_right
 
 
-def _told(number: int, found: Sequence[Asked], arguments: argparse.Namespace, server: float, machine: float) -> str:
-    took = max(one.ended for one in found) - min(one.began for one in found)
+def _told(number: int, found: Sequence[Asked], arguments: argparse.Namespace) -> str:
+    first, last = min(one.began for one in found), max(one.ended for one in found)
+    took, server, machine = (after - before for before, after in zip(first, last, strict=True))
     seconds = sorted(second for one in found for second in one.seconds)
-    asked, wrong = len(seconds) * arguments.ids, sum(one.wrong for one in found)
     quantiles = statistics.quantiles(seconds, n=100)
-    milliseconds = " ".join(
-        f"{name} {1000 * value:.0f}" for name, value in (("p50", quantiles[49]), ("p95", quantiles[94]))
-    )
-    clients = sum(one.cpu for one in found)
+    wrong, clients = sum(one.wrong for one in found), sum(one.cpu for one in found)
     return (
-        f"round {number}: {asked / took:,.0f} IDs/s, {milliseconds} max {1000 * seconds[-1]:.0f} ms, "
-        f"wrong {wrong} of {len(seconds)}; processor seconds in {took:.1f} s: server {server:.1f}, "
-        f"clients while asking {clients:.2f}, machine {machine:.1f} (with making questions and checking answers)"
+        f"round {number}: {len(seconds) * arguments.ids / took:,.0f} IDs/s, p50 {1000 * quantiles[49]:.0f} "
+        f"p95 {1000 * quantiles[94]:.0f} max {1000 * seconds[-1]:.0f} ms, wrong {wrong} of {len(seconds)}; "
+        f"of {took * (os.cpu_count() or 1):.1f} s on {os.cpu_count()} processors: server {server:.1f}, "
+        f"clients {clients:.1f}, whole machine {machine:.1f}"
     )
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sqlalchemy import Connection
+
 from paysvc.clock import Clock
 from paysvc.domain.errors import InvalidInput
 from paysvc.domain.identifiers import malformed_citizen_ids
@@ -15,7 +17,7 @@ from paysvc.domain.officers import Officer, require
 from paysvc.sealing import Sealer
 from paysvc.store import audit_trail, matching
 from paysvc.store.engine import Database
-from paysvc.store.matching import ResolutionColumns
+from paysvc.store.matching import FoundColumns, ResolutionColumns
 
 #: The most citizen IDs one call takes.
 MOST_RESOLVED = 1_000
@@ -44,12 +46,14 @@ def resolve_accounts(
             next_step="Correct or leave out those that are named, and ask again.",
             place=", ".join(f"citizen_ids[{position}]" for position in malformed),
         )
-    with database.read() as connection:
-        answer = matching.resolve(connection, sealer, citizen_ids)
-    found = len(citizen_ids) - answer.outcome.count(matching.NOT_REGISTERED)
-    detail = {"asked": len(citizen_ids), "registered": found}
-    # Nothing is told before it is written down who was told.
-    database.write_together(
-        lambda connection: audit_trail.append(connection, clock.now(), actor, "resolve-accounts", "registry", detail)
-    )
-    return answer
+    keys = sealer.blind_index("citizen_id", citizen_ids)
+    found: list[FoundColumns] = []
+
+    def look_up_and_record(connection: Connection) -> None:
+        found.append(matching.look_up(connection, keys))
+        detail = {"asked": len(keys), "registered": len(found[0].position)}
+        audit_trail.append(connection, clock.now(), actor, "resolve-accounts", "registry", detail)
+
+    # By the connection that writes: another one would forget its pages with every event written.
+    database.write_together(look_up_and_record)
+    return matching.resolutions(sealer, found[0], len(keys))

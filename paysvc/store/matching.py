@@ -138,34 +138,30 @@ class ResolutionColumns:
     account: list[str]
 
 
-def resolve(connection: Connection, sealer: Sealer, numbers: Sequence[str]) -> ResolutionColumns:
-    """The open outcome of each citizen ID (12 digits each), in the order asked, by one query."""
-    count = len(numbers)
-    answer = ResolutionColumns([NOT_REGISTERED] * count, [""] * count, [""] * count)
-    keys = b"".join(sealer.blind_index("citizen_id", numbers))
-    positions, outcomes, account_ids, bins, sealed = _found_under(connection, keys)
-    held = [row for row, account_id in enumerate(account_ids) if account_id is not None]
-    opened = sealer.open_column(
-        "bank_account", "account_sealed", [account_ids[row] for row in held], [sealed[row] for row in held]
-    )
-    for position, outcome in zip(positions, outcomes, strict=True):
-        answer.outcome[position] = outcome or NOT_MATCHED
-    for row, number in zip(held, opened, strict=True):
-        answer.bank_bin[positions[row]] = bins[row]
-        answer.account[positions[row]] = masked_account(number)
-    return answer
+@dataclass(frozen=True, slots=True)
+class FoundColumns:
+    """The registered among those asked for: position there, open outcome, the account it is about.
+
+    `outcome` is None where matching has none, the last three (`account_id` None) without one account.
+    """
+
+    position: Sequence[int]
+    outcome: Sequence[str | None]
+    account_id: Sequence[Any]
+    bank_bin: Sequence[Any]
+    account_sealed: Sequence[Any]
 
 
-def _found_under(connection: Connection, keys: bytes) -> Sequence[Sequence[Any]]:
-    """Position among the asked, outcome, account, BIN and sealed number, a column each, of those registered."""
-    match, listed, count = account_match.c, bank_account.c, len(keys) // _KEY_BYTES
+def look_up(connection: Connection, citizen_keys: Sequence[bytes]) -> FoundColumns:
+    """What lies under the blind indexes of citizen IDs, by one query."""
+    match, listed, count = account_match.c, bank_account.c, len(citizen_keys)
     is_postgresql = connection.dialect.name == "postgresql"
     if is_postgresql:
         numbered = func.generate_series(0, count - 1).table_valued(column("value", Integer)).render_derived()
     else:
         numbered = func.json_each(str(list(range(count)))).table_valued(column("value", Integer))
     position = numbered.c.value
-    key = func.substr(literal(keys, LargeBinary), 1 + _KEY_BYTES * position, _KEY_BYTES)
+    key = func.substr(literal(b"".join(citizen_keys), LargeBinary), 1 + _KEY_BYTES * position, _KEY_BYTES)
     wanted = (position, match.outcome, listed.id, listed.bank_bin, listed.account_sealed)
     joined = (
         numbered.join(beneficiary, beneficiary.c.citizen_key == key)
@@ -173,13 +169,27 @@ def _found_under(connection: Connection, keys: bytes) -> Sequence[Sequence[Any]]
         .outerjoin(bank_account, listed.id == match.account_id)
     )
     if is_postgresql:
-        return list(read_columns(connection, select(*wanted).select_from(joined)).values())
+        return FoundColumns(*read_columns(connection, select(*wanted).select_from(joined)).values())
     # SQLite steps from row to row under the interpreter's lock and lets go of it in between, so
     # beside other busy threads a thousand rows wait a thousand times: all of them as one.
     row = func.json_array(*wanted[:-1], func.hex(listed.account_sealed))
     rows = json.loads(connection.execute(select(func.json_group_array(row)).select_from(joined)).scalar_one())
-    *others, sealed = zip(*rows, strict=True) if rows else ((),) * len(wanted)
-    return [*others, list(map(bytes.fromhex, sealed))]
+    columns: list[Sequence[Any]] = [list(values) for values in zip(*rows, strict=True)] or [[]] * len(wanted)
+    columns[-1] = list(map(bytes.fromhex, columns[-1]))
+    return FoundColumns(*columns)
+
+
+def resolutions(sealer: Sealer, found: FoundColumns, count: int) -> ResolutionColumns:
+    """What is to be said of each of the `count` citizen IDs that were looked up, accounts masked."""
+    answer = ResolutionColumns([NOT_REGISTERED] * count, [""] * count, [""] * count)
+    for position, outcome in zip(found.position, found.outcome, strict=True):
+        answer.outcome[position] = outcome or NOT_MATCHED
+    held = [row for row, account_id in enumerate(found.account_id) if account_id is not None]
+    ids, sealed = [found.account_id[row] for row in held], [found.account_sealed[row] for row in held]
+    for row, number in zip(held, sealer.open_column("bank_account", "account_sealed", ids, sealed), strict=True):
+        answer.bank_bin[found.position[row]] = found.bank_bin[row]
+        answer.account[found.position[row]] = masked_account(number)
+    return answer
 
 
 def masked_account(number: str) -> str:
