@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,28 +26,20 @@ from paysvc.core.columns import (
     StatusColumns,
     TextColumn,
     UInt8,
+    concatenate_text,
 )
-from paysvc.core.emit_pain001 import write_pain001
-from paysvc.core.join import find_positions
+from paysvc.core.emit_pain001 import emit_pain001
+from paysvc.core.join import Keys, find_positions
 from paysvc.core.messages import Debtor, PaymentBatch, Statement
-from paysvc.core.proof import exact_sum
-from paysvc.core.scan_camt import read_camt
+from paysvc.core.scan_camt import StatementFile, read_camt
 from paysvc.core.scan_mt940 import read_mt940
 from paysvc.core.scan_pain001 import read_pain001
 from paysvc.core.scan_pain002 import read_pain002
 from paysvc.core.scan_xml import message_name
-from paysvc.core.verdicts import OUTCOMES, TallyColumns, decide, discrepancies, tally
-from paysvc.domain.reconciliation import DiscrepancyKind
+from paysvc.core.source import Source
+from paysvc.core.verdicts import OUTCOMES, Tally, TallyColumns, judge, tally, totals_by_group
 from paysvc.store.bulk import insert_columns
 from paysvc.store.engine import open_database
-
-_KIND_BITS = {
-    DiscrepancyKind.AMOUNT_MISMATCH: 1,
-    DiscrepancyKind.CURRENCY_MISMATCH: 2,
-    DiscrepancyKind.DUPLICATE_SETTLEMENT: 4,
-    DiscrepancyKind.RETURN_WITHOUT_SETTLEMENT: 8,
-}
-
 
 _METADATA = MetaData()
 _VERDICT = Table(
@@ -92,7 +83,8 @@ class Verdicts(NamedTuple):
 
 def statement_of_camt(path: Path) -> Statement:
     """The only statement of a camt.053 file."""
-    return read_camt(path.read_bytes())[1][0]
+    with Source.at(path) as source:
+        return read_camt(source)[1][0]
 
 
 def statement_of_mt940(path: Path) -> Statement:
@@ -115,26 +107,30 @@ def statuses_of_pain002(content: bytes, *, by_parser: bool) -> StatusColumns:
 
 def write_order(batch: PaymentBatch, target: Path) -> str:
     """The batch into a file; the SHA-256 of what is in it, in hexadecimal."""
-    content = write_pain001(batch)
-    target.write_bytes(content)
-    return hashlib.sha256(content).hexdigest()
+    with target.open("wb") as file:
+        return emit_pain001(batch, file).sha256.hex()
 
 
 def reconcile(sent: SentColumns, bank: NDArray[np.int8], refused: NDArray[np.bool_], entries: EntryColumns) -> Verdicts:
     """Join, verdicts, totals by bank and outcome, exception rows."""
     positions = find_positions(sent.end_to_end_id, entries.reference)
     booked = tally(sent, entries, positions)
-    outcomes = decide(booked, refused)
-    kinds = np.zeros(len(sent), np.uint8)
-    for kind, found in discrepancies(booked).items():
-        kinds |= found.astype(np.uint8) * np.uint8(_KIND_BITS[kind])
-    groups = bank.astype(np.int64) * len(OUTCOMES) + outcomes
-    totals = []
-    for group in np.flatnonzero(np.bincount(groups)).tolist():
-        amounts = sent.amount_vnd[groups == group]
-        totals.append((*divmod(group, len(OUTCOMES)), len(amounts), exact_sum(amounts)))
-    exceptions = np.flatnonzero(kinds)
     unknown = np.flatnonzero((positions < 0) & (entries.status == BOOKED))
+    return _judged(sent, bank, refused, booked, unknown)
+
+
+def _judged(
+    sent: SentColumns, bank: NDArray[np.int8], refused: NDArray[np.bool_], booked: TallyColumns, unknown: Int64
+) -> Verdicts:
+    outcomes, kinds = judge(booked, refused)
+    banks = int(bank.max(initial=0)) + 1
+    totals = [
+        (group, code, *figures[outcome])
+        for group, figures in enumerate(totals_by_group(outcomes, sent.amount_vnd, bank.astype(np.int32), banks))
+        for code, outcome in enumerate(OUTCOMES)
+        if figures[outcome][0]
+    ]
+    exceptions = np.flatnonzero(kinds)
     return Verdicts(booked, outcomes, totals, exceptions, kinds[exceptions], unknown)
 
 
@@ -300,9 +296,17 @@ class _Office:
         self.sent, self.bank, self.refused = sent_columns(world), world.bank, world.is_refused
 
     def reconcile_file(self, path: Path, url: str) -> None:
-        entries = statement_of_camt(path).entries
-        found = reconcile(self.sent, self.bank, self.refused, entries)
-        store_verdicts(url, self.sent, found, entries.reference.take(found.unknown))
+        keys, booked = Keys.of(self.sent.end_to_end_id), Tally(self.sent)
+        strangers = [TextColumn.of([])]
+        with Source.at(path) as source:
+            # Piece by piece: entries are joined and added up while the next ones are still scanned.
+            for _, entries in StatementFile(source):
+                positions = keys.find(entries.reference)
+                booked.add(entries, positions)
+                unknown = np.flatnonzero((positions < 0) & (entries.status == BOOKED))
+                strangers.append(entries.reference.take(unknown))
+        found = _judged(self.sent, self.bank, self.refused, booked.columns(), np.zeros(0, np.int64))
+        store_verdicts(url, self.sent, found, concatenate_text(strangers))
 
 
 def sent_columns(world: Any) -> SentColumns:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paysvc.core.name_pairs import compare_pairs
+from paysvc.core.name_pairs import COLUMNS_FROM, compare_pairs
 from paysvc.domain.names import NameLevel, NameRule, base_name, compare_names
 
 #: (one side, the other, level, rule that decided); "close" means that a person looks at it.
@@ -132,8 +133,9 @@ def test_a_pair_has_its_level_and_says_which_rule_decided(one: str, other: str, 
 
 
 def test_pairs_in_columns_have_the_same_answers() -> None:
-    one, other = [case[0] for case in CASES], [case[1] for case in CASES]
-    assert compare_pairs(one, other) == [(level, rule) for _, _, level, rule in CASES]
+    cases = CASES * (1 + COLUMNS_FROM // len(CASES))
+    one, other = [case[0] for case in cases], [case[1] for case in cases]
+    assert compare_pairs(one, other) == [(level, rule) for _, _, level, rule in cases]
     assert compare_pairs([], []) == []
     with pytest.raises(ValueError, match="unequal length"):
         compare_pairs(one, other[1:])
@@ -218,8 +220,50 @@ def test_another_accent_never_agrees(one: str, other: str) -> None:
         assert tones[0] == tones[1] or set("'(") & set(one + other)
 
 
+def _reordered(name: str) -> str:
+    first, _, rest = name.partition(" ")
+    return f"{rest} {first}"
+
+
+#: How another office writes the same name down, or nearly.
+_WRITTEN = st.sampled_from(
+    [
+        *(str.upper, str.lower, str.title, str.casefold, base_name, _reordered),
+        *(lambda name, form=form: unicodedata.normalize(form, name) for form in ("NFC", "NFD", "NFKC", "NFKD")),
+        *(lambda name, cut=cut: name[:cut] for cut in (5, 12, 20, 25)),
+        *(lambda name, old=old, new=new: name.replace(old, new) for old, new in ("đð", "Đd", "dđ", "oà", "yi", "ee")),
+        *(lambda name, wide=wide: name.replace(" ", wide) for wide in ("  ", "\t", "\u00a0", "\u3000", "-", "\n", "")),
+        *(lambda name, more=more: name + more for more in (" (con)", "\u0301", ".", " ", "𝐀", "漢")),
+        lambda name: " \n" + name,
+    ]
+)
+_PAIRS_WRITTEN = st.builds(
+    lambda name, ways: (name, _written(name, ways)), _TEXTS, st.lists(_WRITTEN, min_size=0, max_size=3)
+)
+
+
+def _written(name: str, ways: list[Callable[[str], str]]) -> str:
+    for way in ways:
+        name = way(name)
+    return name
+
+
 @UNHURRIED
-@given(st.lists(st.tuples(_TEXTS, _TEXTS), max_size=12))
-def test_columns_and_single_pairs_agree(pairs: list[tuple[str, str]]) -> None:
-    one, other = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    assert compare_pairs(one, other) == [compare_names(*pair) for pair in pairs]
+@given(st.lists(st.tuples(_TEXTS, _TEXTS) | _PAIRS_WRITTEN, max_size=12), st.booleans())
+def test_columns_and_single_pairs_agree(pairs: list[tuple[str, str]], swapped: bool) -> None:
+    pairs = [(other, one) if swapped else (one, other) for one, other in pairs]
+    answers = [compare_names(*pair) for pair in pairs]
+    # So often that they are compared in columns, which a few are not.
+    times = 1 + COLUMNS_FROM // max(len(pairs), 1)
+    one, other = ([pair[side] for pair in pairs] * times for side in (0, 1))
+    assert compare_pairs(one, other) == answers * times
+    assert compare_pairs(one[: len(pairs)], other[: len(pairs)]) == answers
+
+
+def test_every_letter_is_read_in_columns_as_it_is_alone() -> None:
+    letters = [chr(code) for code in range(0x3100) if not 0xD800 <= code < 0xE000]
+    for other in ("a", "D", " ", "-"):
+        one, two = [f"Hoa {letter}n" for letter in letters], [f"hoa {other}n" for _ in letters]
+        assert compare_pairs(one, two) == list(map(compare_names, one, two))
+        assert compare_pairs(letters, [other] * len(letters)) == [compare_names(one, other) for one in letters]
+    assert compare_pairs(letters, list(map(str.upper, letters))) == [compare_names(one, one.upper()) for one in letters]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, func, insert, select, text
+from sqlalchemy import Connection, create_engine, func, insert, select, text
 
 from paysvc.domain.errors import BadSetting, ConnectorUnavailable, PaysvcError
 from paysvc.store import schema
-from paysvc.store.engine import Database, open_database
+from paysvc.store.engine import Database, Work, open_database
 from paysvc.store.tables import setting
 
 
@@ -88,6 +89,59 @@ def test_many_writers_wait_for_each_other(database: Database) -> None:
     assert not failures
     with database.read() as connection:
         assert connection.execute(select(setting.c.value)).scalar_one() == "40"
+
+
+def _put(name: str) -> Work:
+    def put(connection: Connection) -> None:
+        connection.execute(insert(setting).values(name=name, value=""))
+
+    return put
+
+
+def _names(database: Database) -> set[str]:
+    with database.read() as connection:
+        return set(connection.execute(select(setting.c.name)).scalars())
+
+
+def test_work_written_together_is_all_kept(database: Database) -> None:
+    names = [str(number) for number in range(60)]
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(database.write_together, map(_put, names))) == [None] * len(names)
+    assert _names(database) == set(names)
+
+
+def test_work_that_waits_shares_one_transaction_and_its_failure(database: Database) -> None:
+    begun, go_on, asked = threading.Event(), threading.Event(), threading.Semaphore(0)
+
+    def slow(connection: Connection) -> None:
+        begun.set()
+        assert go_on.wait(60)
+        _put("slow")(connection)
+
+    def counted(name: str) -> None:
+        def work(connection: Connection) -> None:
+            if name == "broken":
+                raise RuntimeError("half way")
+            _put(name)(connection)
+
+        asked.release()
+        database.write_together(work)
+
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(database.write_together, slow)
+        assert begun.wait(60)
+        others = [pool.submit(counted, name) for name in ("one", "two", "broken")]
+        for _ in others:
+            assert asked.acquire(timeout=60)
+        go_on.set()
+    assert first.exception() is None
+    broken = [other for other in others if other.exception() is not None]
+    assert others[2] in broken
+    # Whoever shared the transaction of the broken one was told; what nobody was told of is kept.
+    kept = {name for name, other in zip(("one", "two"), others, strict=False) if other not in broken}
+    assert _names(database) == {"slow"} | kept
+    database.write_together(_put("afterwards"))
+    assert "afterwards" in _names(database)
 
 
 def test_an_empty_database_says_what_to_run(tmp_path: Path) -> None:

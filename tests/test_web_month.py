@@ -109,18 +109,6 @@ def test_an_uploaded_file_that_is_no_list_is_refused_with_its_reason(client: Fla
     assert client.post("/registry/imports?kind=everything&name=x.csv", data=b"x", headers=headers).status_code == 422
 
 
-def test_people_are_looked_up_without_showing_numbers(client: FlaskClient, on_sqlite: Demo) -> None:
-    first_line = (on_sqlite.folder / "files/03-nguoi-co-cong.csv").read_text().splitlines()[1]
-    number = first_line.split(";")[2]
-    body = {"citizen_ids": [number, "040150999999", "123"]}
-    answer = client.post("/accounts/resolve", json=body, headers=bearer(on_sqlite, "maker"))
-    outcomes = [one["outcome"] for one in answer.get_json()]
-    assert outcomes[1:] == ["not_registered", "malformed"]
-    assert number not in answer.get_data(as_text=True)
-    too_many = {"citizen_ids": [number] * 1_001}
-    assert client.post("/accounts/resolve", json=too_many, headers=bearer(on_sqlite, "maker")).status_code == 422
-
-
 def test_reviews_are_masked_and_need_a_reason(client: FlaskClient, on_sqlite: Demo) -> None:
     headers = bearer(on_sqlite, "maker")
     page = client.get("/matching/reviews?outcome=name_close&limit=3", headers=headers).get_json()
@@ -164,8 +152,7 @@ def test_nothing_personal_is_logged(client: FlaskClient, on_sqlite: Demo, capsys
     numbers = [
         line.split(";")[2] for line in (on_sqlite.folder / "files/03-nguoi-co-cong.csv").read_text().splitlines()[1:50]
     ]
-    client.post("/accounts/resolve", json={"citizen_ids": numbers}, headers=bearer(on_sqlite, "maker"))
     client.get(f"/cycles/{numbers[0]}/outcomes", headers=bearer(on_sqlite, "maker"))
     told = "".join(capsys.readouterr())
-    assert "/accounts/resolve" in told
+    assert "/outcomes" in told
     assert not any(number in told for number in numbers)

@@ -63,6 +63,7 @@ COMMANDS = (
     registry.match_accounts,
     registry.list_matches,
     registry.review_match,
+    registry.resolve_accounts,
     payments.plan_payments,
     payments.submit_plan,
     payments.approve_plan,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -14,6 +15,7 @@ from paysvc.domain.registry import ImportKind
 from paysvc.services import review_match as reviewing
 from paysvc.services.import_registry import import_registry as import_file
 from paysvc.services.match_accounts import match_accounts as match_all
+from paysvc.services.resolve_accounts import resolve_accounts as resolve_all
 
 #: How many problems are shown; the error file has them all.
 _SHOWN = 20
@@ -147,3 +149,22 @@ def review_match(
         else:
             result = reviewing.reject_match(wiring.database, wiring.clock, actor, match_id, reason=reason)
     show_one({"match": result.match_id, "outcome": result.outcome.value}, output)
+
+
+@click.command("resolve-accounts", epilog=examples("paysvc resolve-accounts so-dinh-danh.txt -o csv"))
+@click.argument("file", type=click.File(encoding="utf-8"), default="-")
+@pass_office
+@output_option
+def resolve_accounts(office: Office, file: TextIO, output: str) -> None:
+    """Outcome and masked account of the citizen IDs in FILE (or standard input), one a line.
+
+    They are never given on the command line, which others can read. Who asked is kept.
+    """
+    with office.signed_in() as (wiring, actor):
+        found = resolve_all(wiring.database, wiring.sealer, wiring.clock, actor, citizen_ids=file.read().splitlines())
+    columns = zip(found.outcome, found.bank_bin, found.account, strict=True)
+    rows = [
+        {"line": line, "outcome": outcome, "bank_bin": bank_bin, "account": account}
+        for line, (outcome, bank_bin, account) in enumerate(columns, 1)
+    ]
+    show_rows(rows, output)

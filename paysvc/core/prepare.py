@@ -1,7 +1,7 @@
 """Compile the kernels before anybody waits for them: at installation, or when a service starts.
 
-Each scanner reads a message of a few lines, each writer writes one. Compiled kernels are kept on
-disk, so that all later starts load them in a fraction of a second.
+Each scanner reads a message of a few lines, each writer writes one, names are compared. Compiled
+kernels are kept on disk, so that all later starts load them in a fraction of a second.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 
-from paysvc.core.columns import CollectionColumns, PaymentColumns, TextColumn
+from paysvc.core import name_kernel, tally_kernels
+from paysvc.core.columns import CollectionColumns, EntryColumns, PaymentColumns, SentColumns, TextColumn
 from paysvc.core.emit_pain001 import write_pain001
 from paysvc.core.emit_pain008 import write_pain008
+from paysvc.core.join import by_kernel
 from paysvc.core.messages import CollectionBatch, Creditor, Debtor, PaymentBatch, SequenceType
 from paysvc.core.scan_camt import read_scanned
 from paysvc.core.scan_mt940_lines import scan_lines
@@ -73,6 +75,28 @@ def _write_collection() -> object:
     return write_pain008(CollectionBatch("M1", _NOW, _TODAY, creditor, SequenceType.ONE_OFF, collections))
 
 
+def _settle_names() -> object:
+    lines = np.frombuffer("hoa\n".encode("utf-32-le"), dtype=np.uint32)
+    return name_kernel.settle(lines, lines).tolist() == [name_kernel.SAME_TEXT] or None
+
+
+def _find_keys() -> object:
+    kinds = (TextColumn.of(["P1", "P2"]), TextColumn.of(["A", "B"]))
+    found = [find(keys).tolist() for keys in kinds if (find := by_kernel(keys)) is not None]
+    return found == [[0, 1], [0, 1]] or None
+
+
+def _add_up() -> object:
+    one = TextColumn.of(["1"])
+    sent = SentColumns(one, np.ones(1, np.int64), one, one, one)
+    rows = tally_kernels.Rows(sent)
+    no, zero = np.zeros(1, np.bool_), np.zeros(1, np.uint8)
+    number = np.ones(1, np.int32)
+    rows.add(EntryColumns(one, np.ones(1, np.int64), one, no, zero, one, one, number, one), np.zeros(1, np.int64))
+    outcomes, _ = tally_kernels.judge(rows.columns()[:6], no)
+    return tally_kernels.totals(outcomes, np.ones(1, np.int64), np.zeros(1, np.int32), (1, 5))
+
+
 def prepare(progress: Callable[[int, int], None] = lambda done, total: None) -> None:
     """Make every kernel ready to run; some twenty seconds the first time, once for an installation."""
     scanners: list[Callable[[], object]] = [
@@ -81,8 +105,9 @@ def prepare(progress: Callable[[int, int], None] = lambda done, total: None) -> 
         lambda: scan_payments(Source(_ORDER.encode())),
         lambda: _scan_lines(_LINES),
     ]
-    samples = [*(scanners if RUNS_HERE else []), _write_payment, _write_collection]
+    others = [_write_payment, _write_collection, _find_keys, _add_up, _settle_names]
+    samples = [*(scanners if RUNS_HERE else []), *others]
     for number, sample in enumerate(samples, 1):
         if sample() is None:
-            raise AssertionError("a scanner does not understand its own sample")
+            raise AssertionError("a kernel does not understand its own sample")
         progress(number, len(samples))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -69,6 +70,11 @@ def citizen_id(text: str) -> CitizenId | None:
     """The citizen ID written in `text` (surrounding white space aside), or None."""
     stripped = text.strip()
     return CitizenId(stripped) if _TWELVE.fullmatch(stripped) else None
+
+
+def malformed_citizen_ids(texts: Sequence[str]) -> list[int]:
+    """Positions of the texts that are not exactly 12 digits."""
+    return [position for position, text in enumerate(texts) if not _TWELVE.fullmatch(text)]
 
 
 def is_old_id_number(text: str) -> bool:

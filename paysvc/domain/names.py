@@ -65,7 +65,7 @@ class NameComparison(NamedTuple):
 
 
 SAME_TEXT = NameComparison(NameLevel.EXACT, NameRule.SAME_TEXT)
-_WRITTEN_FORM = NameComparison(NameLevel.MATCH, NameRule.WRITTEN_FORM)
+WRITTEN_FORM = NameComparison(NameLevel.MATCH, NameRule.WRITTEN_FORM)
 _TONE_PLACE = NameComparison(NameLevel.MATCH, NameRule.TONE_PLACE)
 ACCENTS_NOT_COMPARABLE = NameComparison(NameLevel.MATCH, NameRule.ACCENTS_NOT_COMPARABLE)
 _TITLE_OR_REMARK = NameComparison(NameLevel.CLOSE, NameRule.TITLE_OR_REMARK)
@@ -177,7 +177,9 @@ class _Form(NamedTuple):
 
 
 def _form(written: str) -> _Form:
-    tokens, remark = _tokens(_REMARK.sub(" ", written)), _tokens(" ".join(_REMARK.findall(written)))
+    remarks = _REMARK.findall(written)
+    tokens = _tokens(_REMARK.sub(" ", written) if remarks else written)
+    remark = _tokens(" ".join(remarks)) if remarks else ()
     if not tokens:  # the whole name stands in brackets
         tokens, remark = remark, ()
     return _Form(written, tokens, tuple(map(_toned, tokens)), tuple(map(_base, tokens)), remark)
@@ -220,7 +222,7 @@ def _decide(left: _Form, right: _Form) -> NameComparison:
 
 def _same(left: _Form, right: _Form, with_accents: bool) -> NameComparison | None:
     if left.spelled == right.spelled:
-        return _WRITTEN_FORM
+        return WRITTEN_FORM
     if with_accents:
         return _TONE_PLACE if left.toned == right.toned else None
     return ACCENTS_NOT_COMPARABLE if left.bases == right.bases else None

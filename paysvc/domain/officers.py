@@ -33,6 +33,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "import-registry": frozenset({Role.MAKER}),
     "match-accounts": frozenset({Role.MAKER, Role.SYSTEM}),
     "review-match": frozenset({Role.MAKER, Role.APPROVER}),
+    "resolve-accounts": frozenset({Role.MAKER, Role.APPROVER}),
     "plan-payments": frozenset({Role.MAKER}),
     "hold-payment": frozenset({Role.MAKER, Role.APPROVER}),
     "submit-plan": frozenset({Role.MAKER}),

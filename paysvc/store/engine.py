@@ -7,10 +7,12 @@ uses `Database.write()` and `Database.read()` and does not ask which one it is.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
@@ -28,12 +30,60 @@ _OLDEST_SQLITE = (3, 35, 0)  # RETURNING
 _OLDEST_POSTGRESQL = 130000
 
 
+Work = Callable[[Connection], None]
+
+
+class _Piece:
+    """The work of one thread, and what became of it."""
+
+    __slots__ = ("failure", "is_over", "work")
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.is_over = False
+        self.failure: BaseException | None = None
+
+
+class SharedWrites:
+    """Who comes first writes for all who came meanwhile; the others wait for a lock and do not poll."""
+
+    def __init__(self) -> None:
+        self._writing = Lock()
+        self._waiting: deque[_Piece] = deque()
+
+    def run(self, work: Work, transaction: Callable[[], AbstractContextManager[Connection]]) -> None:
+        """Do `work` in a transaction, together with whatever waits; raises what any of it raised."""
+        piece = _Piece(work)
+        self._waiting.append(piece)
+        with self._writing:
+            if not piece.is_over:
+                _write(self._taken(), transaction)
+        if piece.failure is not None:
+            raise piece.failure
+
+    def _taken(self) -> list[_Piece]:
+        return [self._waiting.popleft() for _ in range(len(self._waiting))]
+
+
+def _write(pieces: list[_Piece], transaction: Callable[[], AbstractContextManager[Connection]]) -> None:
+    failure: BaseException | None = None
+    try:
+        with transaction() as connection:
+            for piece in pieces:
+                piece.work(connection)
+    except BaseException as error:  # noqa: BLE001  # handed to every thread whose work was in it
+        failure = error
+    for piece in pieces:
+        piece.failure, piece.is_over = failure, True
+
+
 @dataclass(frozen=True, slots=True)
 class Database:
     """An open database. `description` is the line that start-up prints (no password in it)."""
 
     engine: Engine
     description: str
+    _shared: SharedWrites = field(default_factory=SharedWrites, repr=False, compare=False)
 
     @property
     def is_postgresql(self) -> bool:
@@ -48,6 +98,14 @@ class Database:
         """
         with self.engine.connect().execution_options(paysvc_write=True) as connection, connection.begin():
             yield connection
+
+    def write_together(self, work: Work) -> None:
+        """Small work in a transaction shared with that of other threads; returns when it is committed.
+
+        For what many requests add to at the same time: one commit then serves all that wait for
+        it. Either all of the work of a transaction is kept or none, and each caller is told.
+        """
+        self._shared.run(work, self.write)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Integer,
+    LargeBinary,
     and_,
+    column,
     exists,
     func,
+    literal,
     select,
     text,
     update,
 )
 
 from paysvc.core.match_facts import DecisionColumns
-from paysvc.domain.errors import Conflict, InvalidInput
-from paysvc.domain.identifiers import citizen_id
+from paysvc.domain.errors import Conflict
 from paysvc.sealing import Sealer
 from paysvc.store.bulk import Same, insert_columns, next_ids, read_columns, update_columns
 from paysvc.store.tables import (
@@ -32,9 +37,6 @@ from paysvc.store.tables import (
 
 #: `decided_by` of an outcome that no officer decided.
 BY_RULE = "match-accounts"
-
-#: The most citizen IDs one call of `resolve` takes.
-MOST_RESOLVED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,61 +121,75 @@ def count_outcomes(connection: Connection) -> dict[str, int]:
 # ---------------------------------------------------------------- looking people up
 
 #: What `resolve` says of a number for which matching has no outcome.
-MALFORMED, NOT_REGISTERED, NOT_MATCHED = "malformed", "not_registered", "not_matched"
+NOT_REGISTERED, NOT_MATCHED = "not_registered", "not_matched"
+
+_KEY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Resolution:
-    """What is known of one citizen ID: an outcome (or one of the three words above), an account.
+class ResolutionColumns:
+    """What is known of each citizen ID: an outcome (or one of the two words above), an account.
 
     `bank_bin` and `account` (masked) are "" unless the outcome is about exactly one account.
     """
 
-    outcome: str
-    bank_bin: str = ""
-    account: str = ""
+    outcome: list[str]
+    bank_bin: list[str]
+    account: list[str]
 
 
-def resolve(connection: Connection, sealer: Sealer, ids: Sequence[str]) -> list[Resolution]:
-    """The open outcome for each of up to 1,000 citizen IDs, in the order asked, in one query.
+@dataclass(frozen=True, slots=True)
+class FoundColumns:
+    """The registered among those asked for: position there, open outcome, the account it is about.
 
-    Raises `InvalidInput` for more than 1,000.
+    `outcome` is None where matching has none, the last three (`account_id` None) without one account.
     """
-    if len(ids) > MOST_RESOLVED:
-        raise InvalidInput(
-            "too_many_ids",
-            f"{len(ids)} citizen IDs were given; one call takes at most {MOST_RESOLVED}.",
-            next_step="Ask in several calls.",
-        )
-    known = [citizen_id(one) for one in ids]
-    keys = sealer.blind_index("citizen_id", [one.number for one in known if one is not None])
-    match, listed = account_match.c, bank_account.c
-    found = read_columns(
-        connection,
-        select(beneficiary.c.citizen_key, match.outcome, listed.id, listed.bank_bin, listed.account_sealed)
-        .join_from(
-            beneficiary,
-            account_match,
-            and_(match.beneficiary_id == beneficiary.c.id, match.valid_to.is_(None)),
-            isouter=True,
-        )
+
+    position: Sequence[int]
+    outcome: Sequence[str | None]
+    account_id: Sequence[Any]
+    bank_bin: Sequence[Any]
+    account_sealed: Sequence[Any]
+
+
+def look_up(connection: Connection, citizen_keys: Sequence[bytes]) -> FoundColumns:
+    """What lies under the blind indexes of citizen IDs, by one query."""
+    match, listed, count = account_match.c, bank_account.c, len(citizen_keys)
+    is_postgresql = connection.dialect.name == "postgresql"
+    if is_postgresql:
+        numbered = func.generate_series(0, count - 1).table_valued(column("value", Integer)).render_derived()
+    else:
+        numbered = func.json_each(str(list(range(count)))).table_valued(column("value", Integer))
+    position = numbered.c.value
+    key = func.substr(literal(b"".join(citizen_keys), LargeBinary), 1 + _KEY_BYTES * position, _KEY_BYTES)
+    wanted = (position, match.outcome, listed.id, listed.bank_bin, listed.account_sealed)
+    joined = (
+        numbered.join(beneficiary, beneficiary.c.citizen_key == key)
+        .outerjoin(account_match, and_(match.beneficiary_id == beneficiary.c.id, match.valid_to.is_(None)))
         .outerjoin(bank_account, listed.id == match.account_id)
-        .where(beneficiary.c.citizen_key.in_(keys)),
     )
-    held = [row for row, account_id in enumerate(found["id"]) if account_id is not None]
-    numbers = sealer.open_column(
-        "bank_account",
-        "account_sealed",
-        [found["id"][row] for row in held],
-        [found["account_sealed"][row] for row in held],
-    )
-    masked = {row: (found["bank_bin"][row], masked_account(number)) for row, number in zip(held, numbers, strict=True)}
-    answers = {
-        key: Resolution(outcome or NOT_MATCHED, *masked.get(row, ("", "")))
-        for row, (key, outcome) in enumerate(zip(found["citizen_key"], found["outcome"], strict=True))
-    }
-    answered = iter(answers.get(key, Resolution(NOT_REGISTERED)) for key in keys)
-    return [Resolution(MALFORMED) if one is None else next(answered) for one in known]
+    if is_postgresql:
+        return FoundColumns(*read_columns(connection, select(*wanted).select_from(joined)).values())
+    # SQLite steps from row to row under the interpreter's lock and lets go of it in between, so
+    # beside other busy threads a thousand rows wait a thousand times: all of them as one.
+    row = func.json_array(*wanted[:-1], func.hex(listed.account_sealed))
+    rows = json.loads(connection.execute(select(func.json_group_array(row)).select_from(joined)).scalar_one())
+    columns: list[Sequence[Any]] = [list(values) for values in zip(*rows, strict=True)] or [[]] * len(wanted)
+    columns[-1] = list(map(bytes.fromhex, columns[-1]))
+    return FoundColumns(*columns)
+
+
+def resolutions(sealer: Sealer, found: FoundColumns, count: int) -> ResolutionColumns:
+    """What is to be said of each of the `count` citizen IDs that were looked up, accounts masked."""
+    answer = ResolutionColumns([NOT_REGISTERED] * count, [""] * count, [""] * count)
+    for position, outcome in zip(found.position, found.outcome, strict=True):
+        answer.outcome[position] = outcome or NOT_MATCHED
+    held = [row for row, account_id in enumerate(found.account_id) if account_id is not None]
+    ids, sealed = [found.account_id[row] for row in held], [found.account_sealed[row] for row in held]
+    for row, number in zip(held, sealer.open_column("bank_account", "account_sealed", ids, sealed), strict=True):
+        answer.bank_bin[found.position[row]] = found.bank_bin[row]
+        answer.account[found.position[row]] = masked_account(number)
+    return answer
 
 
 def masked_account(number: str) -> str:

@@ -28,6 +28,18 @@ class Hex(fields.Field[bytes]):
             raise self.make_error("invalid") from failure
 
 
+class Texts(fields.List[str]):
+    """A list of texts, taken as it is where all are: one by one a thousand take milliseconds."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(fields.String(), **more)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[str | None]:
+        if type(value) is list and all(type(one) is str for one in value):
+            return value
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
 class PageQuery(Schema):
     """Which page: the rows before this id, at most so many."""
 
