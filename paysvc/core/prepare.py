@@ -1,6 +1,6 @@
 """Compile the kernels before anybody waits for them: at installation, or when a service starts.
 
-Each scanner reads a message of a few lines. Compiled kernels are kept on disk, so that all
+Each scanner reads a message of a few lines, and a row is laid out. Compiled kernels are kept on disk, so that all
 later starts load them in a fraction of a second.
 """
 
@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
+from paysvc.core.columns import TextColumn
+from paysvc.core.copy_rows import NO_NULLS, BytesField, Field, IntegerField, SameField, copy_blocks
 from paysvc.core.scan_camt_columns import scan_entries
 from paysvc.core.scan_mt940_lines import scan_lines
 from paysvc.core.scan_pain_columns import scan_payments, scan_statuses
@@ -35,6 +39,15 @@ def _scan_lines(content: bytes) -> object:
     return lines and lines.entries(0, 1, "VND", lambda value_day, entry_day: b"2026-12-07")
 
 
+def _copy_a_row() -> object:
+    fields = [
+        IntegerField(np.zeros(1, np.int64), 8, NO_NULLS),
+        BytesField(TextColumn.of(["a"]), NO_NULLS),
+        SameField(None),
+    ]
+    return [bytes(block) for block in copy_blocks(fields, 1)]
+
+
 def prepare(progress: Callable[[int, int], None] = lambda done, total: None) -> None:
     """Make every kernel ready to run; some ten seconds the first time, once for an installation."""
     samples: list[Callable[[], object]] = [
@@ -42,6 +55,7 @@ def prepare(progress: Callable[[int, int], None] = lambda done, total: None) -> 
         lambda: scan_statuses(_STATUSES.encode()),
         lambda: scan_payments(_ORDER.encode()),
         lambda: _scan_lines(_LINES),
+        _copy_a_row,
     ]
     if not RUNS_HERE:
         return
