@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from paysvc.core.columns import TextColumn
-from paysvc.core.copy_rows import NO_NULLS, BytesField, IntegerField, SameField, copy_blocks
+from paysvc.core.copy_rows import NO_NULLS, BytesField, Field, IntegerField, SameField, copy_blocks
 from paysvc.core.scan_camt_columns import scan_entries
 from paysvc.core.scan_mt940_lines import scan_lines
 from paysvc.core.scan_pain_columns import scan_payments, scan_statuses
@@ -40,7 +40,7 @@ def _scan_lines(content: bytes) -> object:
 
 
 def _copy_a_row() -> object:
-    fields = [
+    fields: list[Field] = [
         IntegerField(np.zeros(1, np.int64), 8, NO_NULLS),
         BytesField(TextColumn.of(["a"]), NO_NULLS),
         SameField(None),
