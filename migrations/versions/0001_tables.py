@@ -544,7 +544,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('end_to_end_id', name=op.f('uq_instruction_end_to_end_id')),
     postgresql_with={'fillfactor': 50}
     )
-    op.create_index('ix_instruction_batch_id', 'instruction', ['batch_id'], unique=False, sqlite_where=sa.text('batch_id IS NOT NULL'), postgresql_where=sa.text('batch_id IS NOT NULL'))
+    op.create_index(op.f('ix_instruction_batch_id'), 'instruction', ['batch_id'], unique=False)
     op.create_index(op.f('ix_instruction_cycle_id'), 'instruction', ['cycle_id'], unique=False)
     op.create_index(op.f('ix_instruction_entitlement_id'), 'instruction', ['entitlement_id'], unique=False)
     op.create_index('uq_instruction_live', 'instruction', ['entitlement_id'], unique=True, sqlite_where=sa.text('is_live'), postgresql_where=sa.text('is_live'))
@@ -598,7 +598,7 @@ def downgrade() -> None:
     op.drop_index('uq_instruction_live', table_name='instruction', sqlite_where=sa.text('is_live'), postgresql_where=sa.text('is_live'))
     op.drop_index(op.f('ix_instruction_entitlement_id'), table_name='instruction')
     op.drop_index(op.f('ix_instruction_cycle_id'), table_name='instruction')
-    op.drop_index('ix_instruction_batch_id', table_name='instruction', sqlite_where=sa.text('batch_id IS NOT NULL'), postgresql_where=sa.text('batch_id IS NOT NULL'))
+    op.drop_index(op.f('ix_instruction_batch_id'), table_name='instruction')
     op.drop_table('instruction')
     op.drop_table('bank_file')
     op.drop_index('uq_account_match_open', table_name='account_match', sqlite_where=sa.text('valid_to IS NULL'), postgresql_where=sa.text('valid_to IS NULL'))

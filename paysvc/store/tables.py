@@ -536,7 +536,7 @@ instruction = Table(
     Column("creditor_bin", String(6), nullable=False),
     Column("creditor_name", String(140), nullable=False),
     Column("unit_code", String(10), nullable=False),
-    Column("batch_id", Id),
+    Column("batch_id", Id, index=True),
     #: Row of the batch, from 0.
     Column("batch_position", Integer),
     Column("state", String(12), nullable=False),
@@ -562,13 +562,6 @@ instruction = Table(
         unique=True,
         sqlite_where=text("is_live"),
         postgresql_where=text("is_live"),
-    ),
-    # A payment that is only planned is in no batch, and in no index of them.
-    Index(
-        "ix_instruction_batch_id",
-        "batch_id",
-        sqlite_where=text("batch_id IS NOT NULL"),
-        postgresql_where=text("batch_id IS NOT NULL"),
     ),
     # Every payment is written once and changed four times in a month, always in columns that no
     # index has: with room left on its page a changed row stays there and no index is touched.
