@@ -105,6 +105,14 @@ def database(database_url: str) -> Iterator[Database]:
     opened.close()
 
 
+@pytest.fixture
+def postgresql_database(postgresql_url: str) -> Iterator[Database]:
+    """As `database`, for what is true of PostgreSQL alone."""
+    opened = open_database(postgresql_url)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture(scope="session")
 def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """A finished month on SQLite; tests look at it and leave it as it is."""

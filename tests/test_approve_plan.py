@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text, update
 from paysvc.clock import FixedClock
 from paysvc.domain.disbursement import Figure
 from paysvc.domain.errors import Conflict, DoesNotReconcile, InvalidInput, NotAllowed, NotFound, PaysvcError
-from paysvc.domain.instructions import CycleState
+from paysvc.domain.instructions import BETWEEN_VALUES, CycleState, content_sha256
 from paysvc.domain.officers import Officer, Role
 from paysvc.sealing import Sealer
 from paysvc.services import approve_plan as four_eyes
@@ -194,6 +194,21 @@ def test_the_digest_covers_whatever_decides_who_is_paid_what(office: Office) -> 
             assert plans.content_sha256(connection, 1) != content, what
             savepoint.rollback()
         assert plans.content_sha256(connection, 1) == content
+
+
+def test_columns_are_digested_in_the_order_of_their_ids() -> None:
+    def joined(*values: str) -> str:
+        return BETWEEN_VALUES.join(values)
+
+    columns = [joined("c", "", "ạ"), joined("3", "10", "9")]
+    in_order = [joined("", "ạ", "c"), joined("10", "9", "3")]
+    assert plans.in_order_of_ids(joined("11", "9", "10"), columns) == in_order
+    assert plans.in_order_of_ids(joined("9", "10", "11"), in_order) == in_order
+    assert plans.in_order_of_ids("", ["", ""]) == ["", ""]
+    # What could be two values is left as it is, for the digest to refuse.
+    ambiguous = [joined("a", "b", "c", "d"), columns[1]]
+    with pytest.raises(DoesNotReconcile):
+        content_sha256({}, 3, plans.in_order_of_ids(joined("11", "9", "10"), ambiguous))
 
 
 def test_changed_rows_are_neither_submitted_nor_approved(office: Office) -> None:

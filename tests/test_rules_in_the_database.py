@@ -104,8 +104,9 @@ TRIGGERS: dict[str, list[str]] = {
         "DELETE FROM instruction WHERE cycle_id = 2",
     ],
     "instruction_insert_in_draft": [
-        INSTRUCTION.format(line=1, cycle=cycle, reference="PX", amount=1, channel="account", account=1)
-        for cycle in (1, 2, 4)
+        # Rows that nothing else refuses; the last brings rows that may come with them.
+        *(SECOND.replace("cycle_id = 3", f"cycle_id = {cycle}") for cycle in (1, 2, 4)),
+        SECOND.replace("901", "900 + id").replace("'PY'", "'PY' || id").replace("= 3 ORDER BY id LIMIT 1", "IN (2, 3)"),
     ],
     "instruction_content_fixed": [
         f"UPDATE instruction SET {change} WHERE cycle_id = {cycle}"

@@ -231,6 +231,8 @@ def _sqlite(rule: Rule) -> list[str]:
 
 
 def _postgresql(rule: Rule) -> list[str]:
+    if rule.event == "INSERT":
+        return _postgresql_once(rule)
     # A trigger's WHEN may hold no subquery, so the condition is asked inside the function.
     condition = f"IF {rule.when} THEN " if rule.when else ""
     end = " END IF;" if rule.when else ""
@@ -240,6 +242,19 @@ def _postgresql(rule: Rule) -> list[str]:
         f"RAISE EXCEPTION '{rule.message}' USING ERRCODE = 'integrity_constraint_violation';{end} "
         f"RETURN {given_back}; END $$",
         f"CREATE TRIGGER {rule.name} BEFORE {rule.event} ON {rule.table} FOR EACH ROW EXECUTE FUNCTION rule_{rule.name}()",
+    ]
+
+
+def _postgresql_once(rule: Rule) -> list[str]:
+    """New rows are looked at together, when all of them are there: one question for a plan of a province."""
+    condition = rule.when.replace("NEW.", "added.")
+    return [
+        f"CREATE FUNCTION rule_{rule.name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF EXISTS (SELECT 1 FROM added WHERE {condition}) THEN "
+        f"RAISE EXCEPTION '{rule.message}' USING ERRCODE = 'integrity_constraint_violation'; END IF; "
+        "RETURN NULL; END $$",
+        f"CREATE TRIGGER {rule.name} AFTER INSERT ON {rule.table} REFERENCING NEW TABLE AS added "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION rule_{rule.name}()",
     ]
 
 

@@ -1,7 +1,8 @@
 """Compile the kernels before anybody waits for them: at installation, or when a service starts.
 
-Each scanner reads a message of a few lines, each writer writes one, names are compared. Compiled
-kernels are kept on disk, so that all later starts load them in a fraction of a second.
+Each scanner reads a message of a few lines, each writer writes one, names are
+compared, a row is laid out. Compiled kernels are kept on disk, so that all later starts load
+them in a fraction of a second.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from paysvc.core import name_kernel, tally_kernels
 from paysvc.core.columns import CollectionColumns, EntryColumns, PaymentColumns, SentColumns, TextColumn
+from paysvc.core.copy_rows import NO_NULLS, BytesField, Field, IntegerField, SameField, copy_blocks
 from paysvc.core.emit_pain001 import write_pain001
 from paysvc.core.emit_pain008 import write_pain008
 from paysvc.core.join import by_kernel
@@ -97,6 +99,15 @@ def _add_up() -> object:
     return tally_kernels.totals(outcomes, np.ones(1, np.int64), np.zeros(1, np.int32), (1, 5))
 
 
+def _copy_a_row() -> object:
+    fields: list[Field] = [
+        IntegerField(np.zeros(1, np.int64), 8, NO_NULLS),
+        BytesField(TextColumn.of(["a"]), NO_NULLS),
+        SameField(None),
+    ]
+    return [bytes(block) for block in copy_blocks(fields, 1)]
+
+
 def prepare(progress: Callable[[int, int], None] = lambda done, total: None) -> None:
     """Make every kernel ready to run; some twenty seconds the first time, once for an installation."""
     scanners: list[Callable[[], object]] = [
@@ -104,6 +115,7 @@ def prepare(progress: Callable[[int, int], None] = lambda done, total: None) -> 
         lambda: scan_statuses(Source(_STATUSES.encode())),
         lambda: scan_payments(Source(_ORDER.encode())),
         lambda: _scan_lines(_LINES),
+        _copy_a_row,
     ]
     others = [_write_payment, _write_collection, _find_keys, _add_up, _settle_names]
     samples = [*(scanners if RUNS_HERE else []), *others]

@@ -1,13 +1,14 @@
 """Columns into tables and out again, without an object per row.
 
-SQLite gets one `executemany` of tuples, PostgreSQL `COPY`. Values bypass SQLAlchemy's type
-processing, so they are given as Python natives or NumPy arrays: bytes, str, int, bool, None,
-`datetime.date`, aware `datetime` for `Instant` columns.
+SQLite gets one `executemany` of tuples, PostgreSQL a binary `COPY`. Values bypass SQLAlchemy's
+type processing, so they are given as they are stored: `TextColumn` and NumPy arrays, or lists
+of bytes, str, int, bool, None, `datetime.date`, aware `datetime` for `Instant` columns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import repeat
 from typing import Any
@@ -18,11 +19,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
-from paysvc.core.columns import TextColumn
+from paysvc.core.columns import Bool, TextColumn
 from paysvc.store.tables import Instant, id_block, instant_text, read_instant
-
-#: A column of values, or one value that every row shares.
-Values = Sequence[Any] | np.ndarray[Any, Any] | TextColumn
 
 #: Rows read before they are put into columns: few enough to be gone before they are many.
 _READ_AT_ONCE = 20_000
@@ -39,6 +37,21 @@ class Same:
 
     def __init__(self, value: object) -> None:
         self.value = value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WithNulls:
+    """A column in which rows may have nothing: where `is_null` is True, what the value is counts for nothing."""
+
+    values: np.ndarray[Any, Any] | TextColumn
+    is_null: Bool
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+#: A column of values.
+Values = Sequence[Any] | np.ndarray[Any, Any] | TextColumn | WithNulls
 
 
 def next_ids(connection: Connection, name: str, count: int) -> range:
@@ -73,16 +86,15 @@ def insert_columns(
     count = _common_length(columns.values())
     if count == 0:
         return 0
-    rows = zip(*(_natives(table.c[name], columns[name], count, connection) for name in names), strict=True)
     is_postgresql = connection.dialect.name == "postgresql"
     if is_postgresql or not staged:
-        _fill(connection, table.name, names, rows)
+        _fill(connection, table.name, table, columns, count)
         if is_postgresql and count >= _WORTH_ANALYSING:
             _analyse(connection, table, count)
         return count
     temporary, listed = f"bulk_{table.name}", _listed(names)
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {temporary} ({listed})")
-    _fill(connection, temporary, names, rows)
+    _fill(connection, temporary, table, columns, count)
     connection.exec_driver_sql(f"INSERT INTO {table.name} ({listed}) SELECT {listed} FROM {temporary}")
     connection.exec_driver_sql(f"DROP TABLE {temporary}")
     return count
@@ -110,12 +122,11 @@ def update_columns(
     count = _common_length(columns.values())
     if count == 0:
         return 0
-    rows = zip(*(_natives(table.c[name], columns[name], count, connection) for name in names), strict=True)
     # One statement for all rows: on SQLite half the price of one each.
     temporary = f"bulk_{table.name}"
     definitions = ", ".join(f'"{name}" {table.c[name].type.compile(connection.dialect)}' for name in names)
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {temporary} ({definitions})")
-    _fill(connection, temporary, names, rows)
+    _fill(connection, temporary, table, columns, count)
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"ANALYZE {temporary}")
     assignments = ", ".join(f'"{name}" = b."{name}"' for name in names if name not in keys)
@@ -167,29 +178,32 @@ def _common_length(columns: Iterable[Values | Same]) -> int:
     return lengths.pop()
 
 
-def _natives(column: Column[Any], values: Values | Same, count: int, connection: Connection) -> Iterable[Any]:
-    convert = _converter(column, connection)
+def _natives(column: Column[Any], values: Values | Same, count: int) -> Iterable[Any]:
+    """The values as SQLite's driver takes them."""
+    convert = _converter(column)
     if isinstance(values, Same):
         return repeat(values.value if convert is None else convert(values.value), count)
-    natives: Sequence[Any]
-    if isinstance(values, TextColumn):
-        natives = values.to_list()
-    elif isinstance(values, np.ndarray):
-        natives = values.tolist()
-    else:
-        natives = values
+    natives = _listed_values(values)
     return natives if convert is None else map(convert, natives)
 
 
-def _converter(column: Column[Any], connection: Connection) -> Any:
+def _listed_values(values: Values) -> Sequence[Any]:
+    if isinstance(values, WithNulls):
+        return [
+            None if is_null else value
+            for value, is_null in zip(_listed_values(values.values), values.is_null.tolist(), strict=True)
+        ]
+    if isinstance(values, TextColumn):
+        return values.to_list()
+    return values.tolist() if isinstance(values, np.ndarray) else values
+
+
+def _converter(column: Column[Any]) -> Callable[[Any], Any] | None:
     if isinstance(column.type, Instant):
         return _instant
-    if connection.dialect.name == "sqlite":
-        if isinstance(column.type, Date):
-            return _iso
-        if isinstance(column.type, Boolean):
-            return _bit
-    return None
+    if isinstance(column.type, Date):
+        return _iso
+    return _bit if isinstance(column.type, Boolean) else None
 
 
 def _reader(kind: TypeEngine[Any], connection: Connection) -> Callable[[Any], Any] | None:
@@ -216,24 +230,44 @@ def _bit(value: bool | None) -> int | None:
     return None if value is None else int(value)
 
 
-def _fill(connection: Connection, table: str, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
-    """All rows into a table, in the way of each database."""
-    if connection.dialect.name == "postgresql":
-        statement = f"COPY {table} ({_listed(names)}) FROM STDIN"
+def _fill(connection: Connection, into: str, table: Table, columns: Mapping[str, Values | Same], count: int) -> None:
+    """All rows into the table `into`, whose columns are those of `table`, in the way of each database."""
+    is_postgresql = connection.dialect.name == "postgresql"
+    listed = _listed(list(columns))
+    if is_postgresql:
+        statement = f"COPY {into} ({listed}) FROM STDIN (FORMAT BINARY)"
     else:
-        statement = f"INSERT INTO {table} ({_listed(names)}) VALUES ({', '.join('?' * len(names))})"
+        statement = f"INSERT INTO {into} ({listed}) VALUES ({', '.join('?' * len(columns))})"
     cursor = connection.connection.cursor()
     try:
-        if connection.dialect.name == "postgresql":
-            with cursor.copy(statement) as copy:
-                for row in rows:
-                    copy.write_row(row)
+        if is_postgresql:
+            _copy(cursor, statement, table, columns, count)
         else:
+            rows = zip(*(_natives(table.c[name], values, count) for name, values in columns.items()), strict=True)
             cursor.executemany(statement, rows)  # type: ignore[arg-type]
     except Exception as failure:
         raise _translated(connection, statement, failure) from failure
     finally:
         cursor.close()
+
+
+def _copy(cursor: Any, statement: str, table: Table, columns: Mapping[str, Values | Same], count: int) -> None:
+    # Imported here: only PostgreSQL needs the compiled code, and SQLite's users need not wait for it.
+    from paysvc.core.copy_rows import NO_NULLS, copy_blocks
+    from paysvc.store.copy_fields import field_of, same_field
+
+    fields = []
+    for name, values in columns.items():
+        kind = table.c[name].type
+        if isinstance(values, Same):
+            fields.append(same_field(kind, values.value))
+        elif isinstance(values, WithNulls):
+            fields.append(field_of(kind, values.values, values.is_null))
+        else:
+            fields.append(field_of(kind, values, NO_NULLS))
+    with cursor.copy(statement) as copy:
+        for block in copy_blocks(fields, count):
+            copy.write(block)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -7,8 +7,6 @@ has to know whom it pays.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from sqlalchemy import Connection, select
 
@@ -19,10 +17,8 @@ from paysvc.domain.batching import remittance
 from paysvc.domain.errors import Conflict
 from paysvc.sealing import Sealer
 from paysvc.store.batches import Batch
-from paysvc.store.bulk import read_columns
+from paysvc.store.packed import Packed, read_packed
 from paysvc.store.tables import bank_account, beneficiary, entitlement, instruction, programme
-
-Columns = dict[str, list[Any]]
 
 
 def read_payment_batch(
@@ -38,34 +34,47 @@ def read_payment_batch(
     Raises `Conflict` when the bank is not of the channel that was planned, and `CannotUnseal`.
     """
     stored = _read(connection, one.id)
-    if any(channel != able.channel for channel in stored["channel"]):
+    in_order = np.argsort(stored.numbers("batch_position"))
+    if not stored.texts("channel").is_equal(able.channel).all():
         raise Conflict("channel_differs", f"The batch {one.message_id} is not of the channel of bank {one.bank_code}.")
     named = {row.code: row for row in connection.execute(select(programme))}
-    texts = {code: remittance(named[code].name, periods) for code in set(stored["programme_code"])}
-    names = [name[: able.name_length] for name in stored["creditor_name"]]
+    codes, code_of = stored.texts("programme_code").categories()
+    texts = TextColumn.of([remittance(named[code].name, periods) for code in codes])
+    names, cut = _cut_names(stored.texts("creditor_name"), able.name_length)
+    payments = PaymentColumns(
+        end_to_end_id=stored.texts("end_to_end_id"),
+        amount_vnd=stored.numbers("amount_vnd"),
+        creditor_bin=stored.texts("creditor_bin"),
+        creditor_name=names,
+        remittance=texts.take(code_of),
+        **_opened(sealer, able.channel, stored),
+    )
     batch = PaymentBatch(
         message_id=one.message_id,
         created_at=one.created_at,
         value_date=one.value_date,
         debtor=debtor,
-        purpose=named[stored["programme_code"][0]].purpose,
-        payments=PaymentColumns(
-            end_to_end_id=TextColumn.of(stored["end_to_end_id"]),
-            amount_vnd=np.array(stored["amount_vnd"], dtype=np.int64),
-            creditor_bin=TextColumn.of(stored["creditor_bin"]),
-            creditor_name=TextColumn.of(names),
-            remittance=TextColumn.of([texts[code] for code in stored["programme_code"]]),
-            **_opened(sealer, able.channel, stored),
-        ),
+        purpose=named[codes[int(code_of[in_order[0]])]].purpose,
+        payments=payments.take(in_order),
     )
-    return batch, sum(cut != name for cut, name in zip(names, stored["creditor_name"], strict=True))
+    return batch, cut
 
 
-def _read(connection: Connection, batch_id: int) -> Columns:
+def _cut_names(names: TextColumn, length: int) -> tuple[TextColumn, int]:
+    """The names cut to so many characters, and how many of them were longer."""
+    # No name has more characters than bytes.
+    if not (names.lengths > length).any():
+        return names, 0
+    whole = names.to_list()
+    return TextColumn.of([name[:length] for name in whole]), sum(len(name) > length for name in whole)
+
+
+def _read(connection: Connection, batch_id: int) -> Packed:
     columns = instruction.c
-    return read_columns(
+    return read_packed(
         connection,
         select(
+            columns.batch_position,
             columns.end_to_end_id,
             columns.amount_vnd,
             columns.channel,
@@ -82,21 +91,21 @@ def _read(connection: Connection, batch_id: int) -> Columns:
         .outerjoin(bank_account, bank_account.c.id == columns.account_id)
         # The citizen ID of somebody paid by account is not even read.
         .outerjoin(beneficiary, (beneficiary.c.id == entitlement.c.beneficiary_id) & (columns.channel == "cash"))
-        .where(columns.batch_id == batch_id)
-        .order_by(columns.batch_position),
+        .where(columns.batch_id == batch_id),
     )
 
 
-def _opened(sealer: Sealer, channel: Channel, stored: Columns) -> dict[str, TextColumn]:
-    nothing = TextColumn.repeat("", len(stored["end_to_end_id"]))
+def _opened(sealer: Sealer, channel: Channel, stored: Packed) -> dict[str, TextColumn]:
+    def opened(table: str, name: str, ids: str) -> TextColumn:
+        numbers, sealed = stored.numbers(ids).tolist(), stored.texts(name).to_bytes_list()
+        return TextColumn.of(sealer.open_column(table, name, numbers, sealed))
+
+    nothing = TextColumn.repeat("", stored.count)
     if channel is Channel.ACCOUNT:
-        accounts = sealer.open_column("bank_account", "account_sealed", stored["account_id"], stored["account_sealed"])
-        return {"creditor_account": TextColumn.of(accounts), "citizen_id": nothing, "point_code": nothing}
-    persons = sealer.open_column(
-        "beneficiary", "citizen_id_sealed", stored["beneficiary_id"], stored["citizen_id_sealed"]
-    )
+        accounts = opened("bank_account", "account_sealed", "account_id")
+        return {"creditor_account": accounts, "citizen_id": nothing, "point_code": nothing}
     return {
         "creditor_account": nothing,
-        "citizen_id": TextColumn.of(persons),
-        "point_code": TextColumn.of(stored["unit_code"]),
+        "citizen_id": opened("beneficiary", "citizen_id_sealed", "beneficiary_id"),
+        "point_code": stored.texts("unit_code"),
     }

@@ -6,8 +6,9 @@ from the rows. Row ids never enter what an approval binds to.
 
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -23,13 +24,11 @@ from sqlalchemy import (
     delete,
     exists,
     func,
-    literal,
     or_,
     select,
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from paysvc.domain import instructions
 from paysvc.domain.disbursement import DISPOSITIONS, PLANNED, Figure
@@ -133,20 +132,25 @@ def content_sha256(connection: Connection, cycle_id: int) -> bytes:
     """
     header = get_cycle_by_id(connection, cycle_id).header()
     rows = _content(connection, cycle_id).subquery()
-    number, *values = rows.c
+    # The database joins the values of a column: an object a value would take twice as long. It joins
+    # all columns in one pass, so in one order, and the ids say in which.
+    join = func.string_agg if connection.dialect.name == "postgresql" else func.group_concat
+    joined = (func.coalesce(join(cast(column, Text), instructions.BETWEEN_VALUES), "") for column in rows.c)
+    count, ids, *columns = connection.execute(select(func.count(), *joined).select_from(rows)).one()
+    return instructions.content_sha256(header, count, in_order_of_ids(ids, columns))
+
+
+def in_order_of_ids(ids: str, columns: Sequence[str]) -> Sequence[str]:
+    """Columns of joined values in ascending order of the ids, which are joined in the same way."""
     between = instructions.BETWEEN_VALUES
-
-    def together(column: ColumnElement[str]) -> ColumnElement[str]:
-        # The database joins the values of a column: an object a value would take twice as long.
-        if connection.dialect.name == "postgresql":
-            return func.string_agg(column, aggregate_order_by(literal(between), number))
-        # SQLite before 3.44 knows no order in an aggregate; it takes the rows as the inner query sorts
-        # them. Were that to change, the digest would differ and the approval be refused, never passed.
-        return func.group_concat(column, between)
-
-    joined = (func.coalesce(together(column), "") for column in values)
-    count, *columns = connection.execute(select(func.count(), *joined).select_from(rows)).one()
-    return instructions.content_sha256(header, count, columns)
+    numbers = list(map(int, ids.split(between))) if ids else []
+    if all(map(operator.lt, numbers, numbers[1:])):
+        return columns  # as the query asks for; no database owes it to an aggregate over a subquery
+    lists = [column.split(between) for column in columns]
+    if any(len(values) != len(numbers) for values in lists):
+        return columns  # a value holds what stands between values: the digest refuses these columns
+    order = sorted(range(len(numbers)), key=numbers.__getitem__)
+    return [between.join([values[row] for row in order]) for values in lists]
 
 
 def _content(connection: Connection, cycle_id: int) -> Select[Any]:

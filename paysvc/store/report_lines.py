@@ -12,7 +12,6 @@ from datetime import datetime
 import numpy as np
 from sqlalchemy import Connection, or_, select
 
-from paysvc.core.columns import TextColumn
 from paysvc.core.first_road import (
     BookedColumns,
     DueColumns,
@@ -26,7 +25,7 @@ from paysvc.core.report_lines import LineColumns
 from paysvc.domain.bank_returns import REFUSALS
 from paysvc.domain.report_lines import SENT, Said
 from paysvc.domain.report_records import SentFile
-from paysvc.store.bulk import read_columns
+from paysvc.store.packed import read_packed
 from paysvc.store.tables import (
     bank_statement,
     entitlement,
@@ -85,28 +84,29 @@ def _said(
 
 def _due(connection: Connection, cycle_id: int) -> DueColumns:
     columns = entitlement.c
-    found = read_columns(
+    found = read_packed(
         connection,
         select(columns.id, columns.programme_code, columns.unit_code, columns.amount_vnd, columns.disposition)
         .add_columns(columns.reason)
         .where(columns.cycle_id == cycle_id)
         .order_by(columns.id),
     )
-    return DueColumns(
-        id=np.array(found["id"], np.int64),
-        programme=TextColumn.of(found["programme_code"]),
-        unit=TextColumn.of(found["unit_code"]),
-        amount_vnd=np.array(found["amount_vnd"], np.int64),
-        disposition=TextColumn.of(found["disposition"]),
-        reason=TextColumn.of(found["reason"]),
+    every = DueColumns(
+        id=found.numbers("id"),
+        programme=found.texts("programme_code"),
+        unit=found.texts("unit_code"),
+        amount_vnd=found.numbers("amount_vnd"),
+        disposition=found.texts("disposition"),
+        reason=found.texts("reason"),
     )
+    return every.take(np.argsort(every.id))
 
 
 def _instructions(connection: Connection, cycle_id: int) -> InstructionColumns:
     """Cancelled ones (they never left) first, then the others, each by generation: a later one
     takes the place of an earlier one."""
     columns = instruction.c
-    found = read_columns(
+    found = read_packed(
         connection,
         select(columns.id, columns.entitlement_id, columns.end_to_end_id, columns.amount_vnd, columns.channel)
         .add_columns(
@@ -115,21 +115,21 @@ def _instructions(connection: Connection, cycle_id: int) -> InstructionColumns:
         .where(columns.cycle_id == cycle_id),
     )
     every = InstructionColumns(
-        id=np.array(found["id"], np.int64),
-        entitlement_id=np.array(found["entitlement_id"], np.int64),
-        end_to_end_id=TextColumn.of(found["end_to_end_id"]),
-        amount_vnd=np.array(found["amount_vnd"], np.int64),
-        channel=TextColumn.of(found["channel"]),
-        bank=TextColumn.of(found["bank_code"]),
-        batch_id=np.array([one or 0 for one in found["batch_id"]], np.int64),
+        id=found.numbers("id"),
+        entitlement_id=found.numbers("entitlement_id"),
+        end_to_end_id=found.texts("end_to_end_id"),
+        amount_vnd=found.numbers("amount_vnd"),
+        channel=found.texts("channel"),
+        bank=found.texts("bank_code"),
+        batch_id=found.numbers("batch_id", absent=0),
     )
-    return every.take(np.lexsort((np.array(found["generation"], np.int64), np.array(found["has_left"], np.bool_))))
+    return every.take(np.lexsort((found.numbers("generation"), found.flags("has_left"))))
 
 
 def _entries(connection: Connection, approved_at: datetime, as_of: datetime) -> BookedColumns:
     """What believed statements had booked by the moment under any instruction."""
     line, columns = statement_line.c, bank_statement.c
-    found = read_columns(
+    found = read_packed(
         connection,
         select(line.instruction_id, line.amount_vnd, line.currency, line.is_debit, line.reason_code)
         .add_columns(line.bank_reference)
@@ -142,10 +142,10 @@ def _entries(connection: Connection, approved_at: datetime, as_of: datetime) -> 
         ),
     )
     return BookedColumns(
-        instruction_id=np.array(found["instruction_id"], np.int64),
-        amount_vnd=np.array(found["amount_vnd"], np.int64),
-        currency=TextColumn.of(found["currency"]),
-        is_debit=np.array(found["is_debit"], np.bool_),
-        reason=TextColumn.of(found["reason_code"]),
-        bank_reference=TextColumn.of(found["bank_reference"]),
+        instruction_id=found.numbers("instruction_id"),
+        amount_vnd=found.numbers("amount_vnd"),
+        currency=found.texts("currency"),
+        is_debit=found.flags("is_debit"),
+        reason=found.texts("reason_code"),
+        bank_reference=found.texts("bank_reference"),
     )

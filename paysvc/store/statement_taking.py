@@ -22,12 +22,20 @@ from paysvc.domain.reconciliation import DiscrepancyKind
 from paysvc.domain.statement_chain import Fit, Link, fit
 from paysvc.store import batches, bookings, money_moves, sending, statements
 from paysvc.store.bookings import Columns, NewDiscrepancy
+from paysvc.store.bulk import WithNulls
 from paysvc.store.returns import InboundFile
 from paysvc.store.statements import BelievedStatement
 from paysvc.store.taking import MustWait, Taken
 
+#: Verdicts of a line, and their places.
+_VERDICTS = (
+    *("unknown_reference", "funding", "return", "repeated_settlement", "settlement"),
+    *("pending", "information", "future"),
+)
+_UNKNOWN, _FUNDING, _RETURN, _REPEATED, _SETTLEMENT, _PENDING, _INFORMATION, _FUTURE = range(len(_VERDICTS))
+
 #: Verdict of a line that is not booked, by its state: it moves nothing.
-_NOT_BOOKED = {int(PENDING): "pending", int(INFORMATION): "information", int(FUTURE): "future"}
+_NOT_BOOKED = {int(PENDING): _PENDING, int(INFORMATION): _INFORMATION, int(FUTURE): _FUTURE}
 
 
 def take_statements(
@@ -118,12 +126,12 @@ def _take(
     debits_vnd, credits_vnd = _booked_sums(statement)
     funding = _funding(connection, entries, booked & (positions < 0))
     row_id = statements.insert_statement(connection, file.id, bank_code, statement, debits_vnd, credits_vnd, at)
-    ids = [*known["id"], None]
+    ids = np.array([*known["id"], 0], dtype=np.int64)
     statements.insert_lines(
         connection,
         row_id,
         entries,
-        [ids[position] for position in positions.tolist()],
+        WithNulls(ids[positions], positions < 0),
         _verdicts(entries, positions, np.array(known["debit_count"], dtype=np.int64), funding),
     )
     event = f"{bank_code}:{file.sha256.hex()}:{row_id}"
@@ -198,20 +206,20 @@ def _funding(connection: Connection, entries: EntryColumns, strangers: Bool) -> 
     return found
 
 
-def _verdicts(entries: EntryColumns, positions: Int64, debited_before: Int64, funding: Bool) -> list[str]:
+def _verdicts(entries: EntryColumns, positions: Int64, debited_before: Int64, funding: Bool) -> TextColumn:
     """Exactly one verdict a line."""
-    found = np.full(len(entries), "unknown_reference", dtype=object)
-    found[funding] = "funding"
+    found = np.full(len(entries), _UNKNOWN)
+    found[funding] = _FUNDING
     is_known = positions >= 0
-    found[is_known & ~entries.is_debit] = "return"
-    found[is_known & entries.is_debit] = "repeated_settlement"
+    found[is_known & ~entries.is_debit] = _RETURN
+    found[is_known & entries.is_debit] = _REPEATED
     debits = np.flatnonzero(is_known & entries.is_debit & (entries.status == BOOKED))
     _, first = np.unique(positions[debits], return_index=True)
     firsts = debits[first]
-    found[firsts[debited_before[positions[firsts]] == 0]] = "settlement"
+    found[firsts[debited_before[positions[firsts]] == 0]] = _SETTLEMENT
     for code, verdict in _NOT_BOOKED.items():
         found[entries.status == code] = verdict
-    return [str(verdict) for verdict in found]
+    return TextColumn.of(_VERDICTS).take(found)
 
 
 def _booked_sums(statement: Statement) -> tuple[int, int]:

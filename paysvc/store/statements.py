@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 from sqlalchemy import Connection, insert, select
 
-from paysvc.core.columns import ENTRY_STATUS_CODES, EntryColumns, Int64, TextColumn
+from paysvc.core.columns import ENTRY_STATUS_CODES, EntryColumns, TextColumn
 from paysvc.core.messages import Statement
 from paysvc.domain.statement_chain import Link
-from paysvc.store.bulk import Same, insert_columns, next_ids, read_columns
+from paysvc.store.bulk import Same, WithNulls, insert_columns, next_ids, read_columns
 from paysvc.store.tables import bank_statement, inbound_file, statement_line
 
-_STATUS_NAMES = {int(code): name for name, code in ENTRY_STATUS_CODES.items()}
+#: The booking states, each at the place of its code.
+_STATUS_NAMES = TextColumn.of(sorted(ENTRY_STATUS_CODES, key=ENTRY_STATUS_CODES.__getitem__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +91,10 @@ def insert_lines(
     connection: Connection,
     statement_id: int,
     entries: EntryColumns,
-    instruction_ids: Sequence[int | None],
-    verdicts: Sequence[str],
+    instruction_ids: WithNulls,
+    verdicts: TextColumn,
 ) -> None:
-    """Write the lines of a statement in their order, each with its verdict."""
+    """Write the lines of a statement in their order, each with its payment, if any, and its verdict."""
     if not len(entries):
         return
     insert_columns(
@@ -107,7 +107,7 @@ def insert_lines(
             "amount_vnd": entries.amount_vnd,
             "currency": fitting(entries.currency, 3),
             "is_debit": entries.is_debit,
-            "status": [_STATUS_NAMES[code] for code in entries.status.tolist()],
+            "status": _STATUS_NAMES.take(entries.status.astype(np.int64)),
             "reason_code": fitting(entries.reason_code, 35),
             "bank_reference": fitting(entries.bank_reference, 35),
             "instruction_id": instruction_ids,
@@ -139,16 +139,15 @@ def line_keys(entries: EntryColumns) -> list[tuple[str, str, int, bool, str]]:
             fitting(entries.reference, 140),
             entries.amount_vnd.tolist(),
             entries.is_debit.tolist(),
-            (_STATUS_NAMES[code] for code in entries.status.tolist()),
+            _STATUS_NAMES.take(entries.status.astype(np.int64)),
             strict=True,
         )
     )
 
 
-def fitting(column: TextColumn, length: int) -> list[str]:
+def fitting(column: TextColumn, length: int) -> TextColumn:
     """The texts cut to what the store's column holds: banks put free text where codes belong."""
-    values = column.to_list()
-    widths: Int64 = np.diff(column.offsets)
-    if len(values) and int(widths.max()) > length:
-        return [value[:length] for value in values]
-    return values
+    # No text has more characters than bytes.
+    if not (column.lengths > length).any():
+        return column
+    return TextColumn.of([value[:length] for value in column])

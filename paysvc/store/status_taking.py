@@ -129,10 +129,10 @@ def _known(connection: Connection, bank_code: str, named: StatusColumns, whole: 
 
 def _rows(named: StatusColumns, groups: tuple[GroupStatus, ...], answered: dict[str, Batch], known: Columns) -> _Rows:
     rows = _Rows(
-        fitting(named.reference, 140),
-        fitting(named.status, 8),
-        fitting(named.reason_code, 35),
-        fitting(named.bank_reference, 35),
+        fitting(named.reference, 140).to_list(),
+        fitting(named.status, 8).to_list(),
+        fitting(named.reason_code, 35).to_list(),
+        fitting(named.bank_reference, 35).to_list(),
     )
     is_named = set(rows.references)
     for group in groups:
