@@ -201,7 +201,9 @@ MISFITS: list[tuple[str, Any, type[Exception]]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "values", "error"), MISFITS, ids=str)
+@pytest.mark.parametrize(
+    ("name", "values", "error"), MISFITS, ids=[f"{number} {one[0]}" for number, one in enumerate(MISFITS)]
+)
 def test_a_value_of_another_kind_is_an_error(
     postgresql_database: Database, name: str, values: Any, error: type[Exception]
 ) -> None:
