@@ -122,12 +122,12 @@ def _header(line: str) -> tuple[str, str, str, str]:
 def _trailer(content: bytes, line: str) -> tuple[int, int]:
     """Count and sum that the trailer claims, when its digest is that of the bytes before it."""
     found = _TRAILER.fullmatch(line)
-    last = content.count(b"\n")
     if not found:
-        _refuse("line_malformed", "The trailer is not count, sum and SHA-256.", last)
+        _refuse("line_malformed", "The trailer is not count, sum and SHA-256.", content.count(b"\n"))
     # The trailer is ASCII, so it has as many bytes as characters.
     if hashlib.sha256(memoryview(content)[: -len(line) - 2]).hexdigest() != found[3]:
-        _refuse("digest_differs", "The trailer's SHA-256 is not that of the bytes before it.", last)
+        message = "The trailer's SHA-256 is not that of the bytes before it."
+        _refuse("digest_differs", message, content.count(b"\n"))
     return int(found[1]), int(found[2])
 
 

@@ -81,7 +81,7 @@ def _value(data: Any, at: Any, length: Any, field: Any) -> Any:
         return np.int64(-1)
     span = (at << SPAN_BITS) | length
     if kind == NUMBER:
-        return np.int64(number_at(data, span))
+        return number_at(data, span)
     if kind == CAPITALS:
         return span if _are_capitals(data, at, length) else np.int64(-1)
     if kind == BYTES:
