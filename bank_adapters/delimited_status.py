@@ -178,6 +178,8 @@ def _scanned_details(content: bytes, begin: int, end: int) -> tuple[StatusColumn
 
 def _decoded(reasons: TextColumn) -> TextColumn | None:
     """The reasons, in Windows-1258, as text; None where one is no text or too long."""
+    from paysvc.core.spans import picked_texts
+
     if reasons.data.tobytes().isascii():
         return reasons if int(reasons.lengths.max(initial=0)) <= _LONGEST_REASON else None
     different, codes = reasons.categories()
@@ -186,4 +188,4 @@ def _decoded(reasons: TextColumn) -> TextColumn | None:
         texts = [from_windows_1258(reason) for reason in different.to_bytes_list()]
     except UnicodeDecodeError:
         return None
-    return TextColumn.of(texts).take(codes) if max(map(len, texts)) <= _LONGEST_REASON else None
+    return picked_texts(TextColumn.of(texts), codes) if max(map(len, texts)) <= _LONGEST_REASON else None

@@ -114,12 +114,13 @@ def _outcomes(details: RecordReader) -> _Outcomes:
     details.text(8)
     bank_references = details.text(20)
     details.filler()
-    return _outcome_columns(references, paid, reasons, bank_references), int(amounts[paid].sum())
+    status = _STATUSES.take(paid.astype(np.int64))
+    return StatusColumns(references, status, reasons, bank_references), int(amounts[paid].sum())
 
 
 def _scanned_outcomes(content: bytes) -> _Outcomes | None:
     """`_outcomes` of the whole file; None where its records are not plain."""
-    from paysvc.core.spans import text_column
+    from paysvc.core.spans import picked_texts, text_column
 
     scanned = _scanned(content, _FORMATS[_RESULT], _RESULT_FIELDS)
     if scanned is None:
@@ -129,18 +130,8 @@ def _scanned_outcomes(content: bytes) -> _Outcomes | None:
     if not (paid | (outcomes == code_number(_NOT_COLLECTED.encode()))).all():
         return None
     own, reasons_text, bank_text = (text_column(data, spans) for spans in (references, reasons, bank_references))
-    return _outcome_columns(own, paid, reasons_text, bank_text), int(amounts[paid].sum())
-
-
-def _outcome_columns(
-    references: TextColumn, paid: Bool, reasons: TextColumn, bank_references: TextColumn
-) -> StatusColumns:
-    return StatusColumns(
-        reference=references,
-        status=_STATUSES.take(paid.astype(np.int64)),
-        reason_code=reasons,
-        bank_reference=bank_references,
-    )
+    status = picked_texts(_STATUSES, paid.astype(np.int64))
+    return StatusColumns(own, status, reasons_text, bank_text), int(amounts[paid].sum())
 
 
 class _Claims(NamedTuple):
@@ -205,7 +196,7 @@ def _entries(lines: RecordReader) -> EntryColumns:
 
 def _scanned_entries(content: bytes) -> EntryColumns | None:
     """`_entries` of the whole file; None where its records are not plain."""
-    from paysvc.core.spans import text_column
+    from paysvc.core.spans import picked_texts, text_column
 
     scanned = _scanned(content, _FORMATS[_STATEMENT], _STATEMENT_FIELDS)
     if scanned is None:
@@ -219,7 +210,7 @@ def _scanned_entries(content: bytes) -> EntryColumns | None:
     if len(iso) < len(days):
         return None
     own, reasons_text, bank_text = (text_column(data, spans) for spans in (references, reasons, bank_references))
-    days_text = TextColumn.of(iso).take(codes)
+    days_text = picked_texts(TextColumn.of(iso), codes)
     return _entry_columns(numbers, is_debit, amounts, _without_none(own), reasons_text, bank_text, days_text)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from paysvc.core.columns import BOOKED, Bool, EntryColumns, Int64, TextColumn, UInt8, number_groups
 from paysvc.core.compiled import kernel
-from paysvc.core.spans import SPAN_BITS, SPAN_LENGTH, digit, is_not_provided, text_column
+from paysvc.core.spans import SPAN_BITS, SPAN_LENGTH, digit, is_not_provided, picked_texts, text_column
 from paysvc.core.words import KEEP, RUNS_HERE, next_of, word
 
 _U = np.uint64
@@ -81,7 +81,7 @@ class ScannedLines:
             reason_code=text_column(self._data, rows.reason),
             bank_reference=text_column(self._data, rows.bank_reference),
             entry_number=np.arange(1, count + 1, dtype=np.int32),
-            booking_date=TextColumn.of_bytes(texts).take(codes),
+            booking_date=picked_texts(TextColumn.of_bytes(texts), codes),
         )
 
     def has_fraction(self, begin: int, end: int) -> bool:

@@ -343,6 +343,10 @@ def printable(data: Any, at: Any, length: Any, spaced: Any) -> Any:
 def is_blank(data: Any, at: Any, length: Any) -> Any:
     """Whether the `length` bytes from `at` are spaces."""
     done = 0
+    while length - done > STRIDE and has_stride(data, at + done):
+        if _equals_at(data, at + done, np.uint8(0x20)) != _FULL:
+            return False
+        done += STRIDE
     while length - done > 8:
         if word(data, at + done) != SPACES:
             return False
