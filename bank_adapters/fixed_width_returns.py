@@ -71,7 +71,7 @@ def read_scanned(content: bytes) -> BankReturns | None:
         name, header, _, trailer = open_records(content[:WITH_LINE_END] + content[-WITH_LINE_END:], _FORMATS)
         if name == _RESULT:
             outcomes = _scanned_outcomes(content)
-            return outcomes and _result(header, trailer, lambda: outcomes)
+            return None if outcomes is None else _result(header, trailer, lambda: outcomes)
         entries = _scanned_entries(content)
         return None if entries is None else _statement(header, trailer, lambda: entries)
     except FileRefused:
