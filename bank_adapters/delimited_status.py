@@ -4,33 +4,75 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from typing import NoReturn
+
+import numpy as np
 
 from bank_adapters.delimited_windows1258 import from_windows_1258
 from bank_adapters.payment_checks import DIGITS, PRINTABLE, rows_outside
 from paysvc.core.columns import StatusColumns, TextColumn
 from paysvc.core.csv_columns import split_fields, text_numbers
+from paysvc.core.line_fields import BYTES, CAPITALS, NUMBER, WORD, Field
 from paysvc.core.messages import BankReturns, GroupStatus
 from paysvc.core.proof import exact_sum
+from paysvc.core.scan_xml import WORTH_SCANNING
 from paysvc.domain.errors import FileRefused
 
 _GROUP_STATUSES = frozenset({"ACCP", "PART", "RJCT"})
 _CAPITALS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LONGEST_REASON = 140
+#: Line number, reference, status, reason, bank's reference, amount. A letter of a reason with its
+#: tone mark is one or two bytes (in Windows-1258), and is one letter when it is composed.
+_FIELDS = (
+    Field(NUMBER, 1, 9),
+    Field(WORD, 1, 35),
+    Field(CAPITALS, 4, 4),
+    Field(BYTES, 0, 2 * _LONGEST_REASON),
+    Field(WORD, 0, 35),
+    Field(NUMBER, 1, 15),
+)
 _TRAILER = re.compile(r"T\|([0-9]{1,9})\|([0-9]{1,18})\|([0-9a-f]{64})")
 
 
 def read_status(content: bytes) -> BankReturns:
     """What the status file says, kind "status". Raises `FileRefused` unless it is whole and its totals hold."""
+    scanned = read_scanned(content) if len(content) >= WORTH_SCANNING else None
+    return scanned or read_by_lines(content)
+
+
+def read_by_lines(content: bytes) -> BankReturns:
+    """`read_status` for any legal file and any fault: the reference that the scanner is held against."""
     lines = _whole_lines(content)
-    header = _header(lines[0])
-    count, total_vnd = _trailer(content, lines[-1])
-    details = lines[1:-1]
-    statuses, sum_vnd = _details(details)
-    if len(details) != count:
-        _refuse("control_totals_lie", f"The trailer counts {count} lines, the file has {len(details)}.", len(lines))
+    return _status(content, lines[0], lines[-1], lambda: _details(lines[1:-1]))
+
+
+def read_scanned(content: bytes) -> BankReturns | None:
+    """`read_status` for a file of plain lines; None where only `read_by_lines` can tell."""
+    begin, end = content.find(b"\r\n") + 2, content.rfind(b"\r\n", 0, -2) + 2
+    if begin > end:
+        return None
+    details = _scanned_details(content, begin, end)
+    if details is None:
+        return None
+    try:
+        frame = _whole_lines(content[:begin] + content[end:])
+        return _status(content, frame[0], frame[-1], lambda: details)
+    except FileRefused:
+        # Read again by lines, it is found again, with its place in the whole file.
+        return None
+
+
+def _status(content: bytes, first: str, last: str, details: Callable[[], tuple[StatusColumns, int]]) -> BankReturns:
+    """What the file says whose first and last line these are; `details` gives the columns and their sum."""
+    bank_message_id, answers, group_status, reason = _header(first)
+    count, total_vnd = _trailer(content, last)
+    statuses, sum_vnd = details()
+    if len(statuses) != count:
+        message = f"The trailer counts {count} lines, the file has {len(statuses)}."
+        _refuse("control_totals_lie", message, len(statuses) + 2)
     if sum_vnd != total_vnd:
-        _refuse("control_totals_lie", "The trailer's sum is not the sum of the lines.", len(lines))
-    bank_message_id, answers, group_status, reason = header
+        _refuse("control_totals_lie", "The trailer's sum is not the sum of the lines.", len(statuses) + 2)
     return BankReturns(
         kind="status",
         bank_message_id=bank_message_id,
@@ -80,12 +122,12 @@ def _header(line: str) -> tuple[str, str, str, str]:
 def _trailer(content: bytes, line: str) -> tuple[int, int]:
     """Count and sum that the trailer claims, when its digest is that of the bytes before it."""
     found = _TRAILER.fullmatch(line)
-    last = content.count(b"\n")
     if not found:
-        _refuse("line_malformed", "The trailer is not count, sum and SHA-256.", last)
+        _refuse("line_malformed", "The trailer is not count, sum and SHA-256.", content.count(b"\n"))
     # The trailer is ASCII, so it has as many bytes as characters.
     if hashlib.sha256(memoryview(content)[: -len(line) - 2]).hexdigest() != found[3]:
-        _refuse("digest_differs", "The trailer's SHA-256 is not that of the bytes before it.", last)
+        message = "The trailer's SHA-256 is not that of the bytes before it."
+        _refuse("digest_differs", message, content.count(b"\n"))
     return int(found[1]), int(found[2])
 
 
@@ -107,6 +149,43 @@ def _details(lines: list[str]) -> tuple[StatusColumns, int]:
     for column, allowed, least, most in rules:
         if wrong := rows_outside(column, allowed, least, most):
             _refuse("line_malformed", "A field of the line is empty, too long or of the wrong kind.", wrong[0] + 2)
-    if max(map(len, reasons.categories()[0]), default=0) > 140:
+    if max(map(len, reasons.categories()[0]), default=0) > _LONGEST_REASON:
         _refuse("line_malformed", "A reason is longer than 140 characters.", 1)
     return columns, exact_sum(text_numbers(amounts))
+
+
+def _scanned_details(content: bytes, begin: int, end: int) -> tuple[StatusColumns, int] | None:
+    """`_details` of the lines in `content[begin:end]`; None where they are not plain."""
+    from paysvc.core.scan_fields import scan_delimited
+    from paysvc.core.spans import text_column
+
+    data = np.frombuffer(content, dtype=np.uint8)
+    found = scan_delimited(data, begin, end, mark=ord("D"), separator=ord("|"), fields=_FIELDS)
+    if found is None:
+        return None
+    _, references, states, reasons, bank_references, amounts = found
+    decoded = _decoded(text_column(data, reasons))
+    if decoded is None:
+        return None
+    columns = StatusColumns(
+        reference=text_column(data, references),
+        status=text_column(data, states),
+        reason_code=decoded,
+        bank_reference=text_column(data, bank_references),
+    )
+    return columns, exact_sum(amounts)
+
+
+def _decoded(reasons: TextColumn) -> TextColumn | None:
+    """The reasons, in Windows-1258, as text; None where one is no text or too long."""
+    from paysvc.core.spans import picked_texts
+
+    if reasons.data.tobytes().isascii():
+        return reasons if int(reasons.lengths.max(initial=0)) <= _LONGEST_REASON else None
+    different, codes = reasons.categories()
+    try:
+        # Decoded each by itself they read as in the whole file: no tone mark composes with a separator.
+        texts = [from_windows_1258(reason) for reason in different.to_bytes_list()]
+    except UnicodeDecodeError:
+        return None
+    return picked_texts(TextColumn.of(texts), codes) if max(map(len, texts)) <= _LONGEST_REASON else None

@@ -15,7 +15,7 @@ from paysvc.core.columns import Bool, Int64, TextColumn, UInt8
 from paysvc.domain.errors import FileRefused
 
 RECORD_LENGTH = 200
-_WITH_LINE_END = RECORD_LENGTH + 2
+WITH_LINE_END = RECORD_LENGTH + 2
 _SPACE, _ZERO = 0x20, 0x30
 
 
@@ -23,7 +23,7 @@ class RecordWriter:
     """Writes equally built records, field after field from the left."""
 
     def __init__(self, count: int, kind: bytes) -> None:
-        self._matrix = np.full((count, _WITH_LINE_END), _SPACE, dtype=np.uint8)
+        self._matrix = np.full((count, WITH_LINE_END), _SPACE, dtype=np.uint8)
         self._matrix[:, RECORD_LENGTH:] = (0x0D, 0x0A)
         self._matrix[:, 0] = kind[0]
         self._at = 1
@@ -117,9 +117,9 @@ def open_records(content: bytes, formats: Mapping[bytes, bytes]) -> Records:
         versions = {known[:7] for known in formats}
         code = "wrong_version" if content[:1] == b"H" and content[1:8] in versions else "wrong_message"
         raise FileRefused(code, "The file does not begin with a header of this dialect.", place="line 1")
-    if len(content) % _WITH_LINE_END:
+    if len(content) % WITH_LINE_END:
         raise FileRefused("file_truncated", "The file is not made of whole records of 200 characters.")
-    matrix = np.frombuffer(content, dtype=np.uint8).reshape(-1, _WITH_LINE_END)
+    matrix = np.frombuffer(content, dtype=np.uint8).reshape(-1, WITH_LINE_END)
     whole = RecordReader(matrix, 1)
     whole.require(
         (matrix[:, RECORD_LENGTH:] == np.array([0x0D, 0x0A])).all(axis=1), "A record does not end with CR LF."

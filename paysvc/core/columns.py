@@ -252,6 +252,15 @@ def group_rows(columns: Sequence[TextColumn]) -> tuple[Int64, Int64]:
     return np.unique(codes, return_index=True)[1].astype(np.int64), codes
 
 
+def number_groups(numbers: Int64) -> tuple[Int64, Int64]:
+    """The different numbers, and for each row which of them it holds; for columns in which equal
+    numbers mostly stand together, so that there is little to sort."""
+    count = len(numbers)
+    starts = np.flatnonzero(np.concatenate([np.ones(min(count, 1), np.bool_), numbers[1:] != numbers[:-1]]))
+    different, codes = np.unique(numbers[starts], return_inverse=True)
+    return different, np.repeat(codes.astype(np.int64), np.diff(starts, append=count))
+
+
 def _lengths_of(values: Sequence[str] | Sequence[bytes]) -> Int64:
     return np.fromiter(map(len, values), dtype=np.int64, count=len(values))
 

@@ -18,8 +18,11 @@ from paysvc.core.copy_rows import NO_NULLS, BytesField, Field, IntegerField, Sam
 from paysvc.core.emit_pain001 import write_pain001
 from paysvc.core.emit_pain008 import write_pain008
 from paysvc.core.join import by_kernel
+from paysvc.core.line_fields import CODE, NUMBER, TEXT
+from paysvc.core.line_fields import Field as LineField
 from paysvc.core.messages import CollectionBatch, Creditor, Debtor, PaymentBatch, SequenceType
 from paysvc.core.scan_camt import read_scanned
+from paysvc.core.scan_fields import scan_delimited, scan_records
 from paysvc.core.scan_mt940_lines import scan_lines
 from paysvc.core.scan_pain_columns import scan_payments, scan_statuses
 from paysvc.core.source import Source
@@ -51,6 +54,14 @@ _DECOMPOSED = TextColumn.of(["Hoa\u0300"])
 def _scan_lines(content: bytes) -> object:
     lines = scan_lines(content)
     return lines and lines.entries(0, 1, "VND", lambda value_day, entry_day: b"2026-12-07")
+
+
+def _scan_fields() -> object:
+    data = np.frombuffer(b"L|1|a b\r\nL01xa b    \r\n", dtype=np.uint8)
+    number, code, text = LineField(NUMBER, 1, 2), LineField(CODE, 1, 1), LineField(TEXT, 0, 5)
+    parted = scan_delimited(data, 0, 9, mark=ord("L"), separator=ord("|"), fields=(number, text))
+    placed = scan_records(data, 9, len(data), mark=ord("L"), width=11, fields=(number, code, text))
+    return None if parted is None else placed
 
 
 def _texts(*fields: str) -> dict[str, TextColumn]:
@@ -116,6 +127,7 @@ def prepare(progress: Callable[[int, int], None] = lambda done, total: None) -> 
         lambda: scan_payments(Source(_ORDER.encode())),
         lambda: _scan_lines(_LINES),
         _copy_a_row,
+        _scan_fields,
     ]
     others = [_write_payment, _write_collection, _find_keys, _add_up, _settle_names]
     samples = [*(scanners if RUNS_HERE else []), *others]

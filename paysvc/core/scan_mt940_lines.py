@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from paysvc.core.columns import BOOKED, Bool, EntryColumns, Int64, TextColumn, UInt8
+from paysvc.core.columns import BOOKED, Bool, EntryColumns, Int64, TextColumn, UInt8, number_groups
 from paysvc.core.compiled import kernel
-from paysvc.core.spans import SPAN_BITS, SPAN_LENGTH, digit, is_not_provided, text_column
+from paysvc.core.spans import SPAN_BITS, SPAN_LENGTH, digit, is_not_provided, picked_texts, text_column
 from paysvc.core.words import KEEP, RUNS_HERE, next_of, word
 
 _U = np.uint64
@@ -70,11 +70,8 @@ class ScannedLines:
         """The entries `begin` to `end` as columns; `day_text` gives the ISO day of yymmdd and mmdd."""
         rows = _Rows._make(column[begin:end] for column in self.rows)
         count = end - begin
-        # Entries of a day stand together, so that there is little to sort.
-        starts = np.flatnonzero(np.concatenate([np.ones(min(count, 1), np.bool_), rows.days[1:] != rows.days[:-1]]))
-        days, codes = np.unique(rows.days[starts], return_inverse=True)
-        texts = [_day_text(int(day), day_text) for day in days.tolist()]
-        of_rows = np.repeat(codes.astype(np.int64), np.diff(starts, append=count))
+        days, codes = number_groups(rows.days)
+        texts = [_day_text(day, day_text) for day in days.tolist()]
         return EntryColumns(
             reference=text_column(self._data, rows.reference),
             amount_vnd=rows.amount,
@@ -84,7 +81,7 @@ class ScannedLines:
             reason_code=text_column(self._data, rows.reason),
             bank_reference=text_column(self._data, rows.bank_reference),
             entry_number=np.arange(1, count + 1, dtype=np.int32),
-            booking_date=TextColumn.of_bytes(texts).take(of_rows),
+            booking_date=picked_texts(TextColumn.of_bytes(texts), codes),
         )
 
     def has_fraction(self, begin: int, end: int) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from paysvc.core.columns import Int64, TextColumn, UInt8, frozen
 from paysvc.core.compiled import kernel
-from paysvc.core.words import KEEP, copy_spans, word
+from paysvc.core.words import KEEP, copy_spans, digits_value, word
 from paysvc.domain.money import MAX_PAYMENT_VND
 
 _U = np.uint64
@@ -36,6 +36,12 @@ def text_column(data: UInt8, spans: Int64) -> TextColumn:
     into = np.empty(int(offsets[-1]), dtype=np.uint8)
     copy_spans(frozen(data), frozen(spans >> SPAN_BITS), frozen(offsets), into)
     return TextColumn(into, offsets)
+
+
+def picked_texts(texts: TextColumn, positions: Int64) -> TextColumn:
+    """What `TextColumn.take` does, for few texts and many positions (none of them negative)."""
+    spans = (texts.offsets[:-1] << SPAN_BITS) | texts.lengths
+    return text_column(texts.data, spans[positions])
 
 
 @kernel
@@ -91,16 +97,13 @@ def amount_at(data: Any, span: Any, currency_span: Any) -> Any:
 @kernel
 def number_at(data: Any, span: Any) -> Any:
     """A whole number of up to 15 digits, or -1."""
-    length = span & SPAN_LENGTH
+    at, length = span >> SPAN_BITS, span & SPAN_LENGTH
     if length == 0 or length > 15:
-        return -1
-    at = span >> SPAN_BITS
-    value = 0
-    for step in range(length):
-        if not _ZERO <= data[at + step] <= _NINE:
-            return -1
-        value = value * 10 + digit(data[at + step])
-    return value
+        return np.int64(-1)
+    if length <= 8:
+        return digits_value(data, at, length)
+    upper, lower = digits_value(data, at, length - 8), digits_value(data, at + length - 8, 8)
+    return upper * 100_000_000 + lower if upper >= 0 and lower >= 0 else np.int64(-1)
 
 
 @kernel

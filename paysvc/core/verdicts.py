@@ -65,12 +65,14 @@ class Tally:
 
     def __init__(self, sent: SentColumns) -> None:
         self._count = len(sent)
-        self._booked: _Booked = _PlainRows(sent)
+        self._booked: _Booked
         if len(sent) >= WORTH_A_KERNEL:
             # Only who reconciles many pays for loading the kernels.
             from paysvc.core.tally_kernels import Rows
 
             self._booked = Rows(sent)
+        else:
+            self._booked = _PlainRows(sent)
 
     def add(self, entries: EntryColumns, positions: Int64) -> None:
         """Add some entries; `positions` holds for each its row in what was sent, or −1.

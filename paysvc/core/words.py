@@ -37,6 +37,10 @@ _ZEROS = _U(0x3030303030303030)
 _SIXES = _U(0x0606060606060606)
 _NIBBLES = _U(0xF0F0F0F0F0F0F0F0)
 _BRACKETS = _U(0x5D5D5D5D5D5D5D5D)
+_DELETES = _U(0x7F7F7F7F7F7F7F7F)
+
+#: A word of spaces.
+SPACES = _BELOW_SPACE
 
 #: A word's first n bytes are kept by KEEP[n].
 KEEP = np.array([0] + [(1 << (8 * n)) - 1 for n in range(1, 9)], dtype=np.uint64)
@@ -317,6 +321,37 @@ def same_bytes(data: Any, at: Any, other: Any, start: Any, length: Any) -> Any:
             return False
         done += 8
     return (word(data, at + done) ^ word(other, start + done)) & KEEP[length - done] == _U(0)
+
+
+@kernel
+def printable(data: Any, at: Any, length: Any, spaced: Any) -> Any:
+    """Whether the `length` bytes from `at` are printable ASCII, spaces among them only if `spaced`."""
+    least = _BELOW_SPACE if spaced else _UP_TO_SPACE
+    done = 0
+    while done < length:
+        loaded = word(data, at + done)
+        delete = loaded ^ _DELETES
+        found = ((loaded - least) & ~loaded) | ((delete - _ONES) & ~delete) | loaded
+        # Of these marks the lowest is right, so that none among the bytes asked for means none.
+        if found & _HIGHS & KEEP[min(8, length - done)] != _U(0):
+            return False
+        done += 8
+    return True
+
+
+@kernel
+def is_blank(data: Any, at: Any, length: Any) -> Any:
+    """Whether the `length` bytes from `at` are spaces."""
+    done = 0
+    while length - done > STRIDE and has_stride(data, at + done):
+        if _equals_at(data, at + done, np.uint8(0x20)) != _FULL:
+            return False
+        done += STRIDE
+    while length - done > 8:
+        if word(data, at + done) != SPACES:
+            return False
+        done += 8
+    return (word(data, at + done) ^ SPACES) & KEEP[length - done] == _U(0)
 
 
 @kernel
