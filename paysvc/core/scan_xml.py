@@ -40,7 +40,7 @@ NO_REFERENCE = "NOTPROVIDED"
 #: A statement's header has some dozen elements; each is looked at again in every stride.
 _MOST_HEADERS = 1_000
 
-#: Bytes in a row without a tag's beginning, white space aside. libxml2 makes thirty times as many of a tag's attributes.
+#: Bytes in a row without a tag's beginning, white space aside; of attributes libxml2 makes thirty times as many.
 _LONGEST_TAG = 1 << 21
 
 _STRIDE = 1 << 16
@@ -207,7 +207,7 @@ class _Walk:
                     raise FileRefused("wrong_structure", "The file's elements are not in their order.", place=place)
                 last = at
                 yield child
-                # While somebody holds what is taken out, lxml moves its children in a time that grows with their square.
+                # Of what is taken out while held, lxml moves the children, in a time that grows with their square.
                 child.clear()
         if first >= 0:
             del parent[first : last + 1]
