@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from benchmarks.references import KINDS, make_references
 from paysvc.core.columns import BOOKED, PENDING, EntryColumns, SentColumns, TextColumn
-from paysvc.core.join import find_positions
+from paysvc.core.join import WORTH_A_KERNEL, find_positions
 from paysvc.core.verdicts import OUTCOMES, decide, discrepancies, tally, totals_by_outcome
 from paysvc.domain.reconciliation import DiscrepancyKind, Outcome
 
@@ -145,11 +146,14 @@ def test_what_does_not_belong_together_is_refused() -> None:
         tally(sent, huge, np.zeros(2, np.int64))
 
 
-def test_a_hundred_thousand_payments_give_the_figures_that_sql_gives(tmp_path: Path) -> None:
-    """The same question put to DuckDB: another road from the same rows to the same totals."""
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("count", [WORTH_A_KERNEL - 1, 3 * WORTH_A_KERNEL])
+def test_a_hundred_thousand_payments_give_the_figures_that_sql_gives(kind: str, count: int, tmp_path: Path) -> None:
+    """The same question put to DuckDB: another road from the same rows to the same totals, in
+    plain columns and by the kernels."""
     chance = np.random.default_rng(20261121)
-    count, moves = 60_000, 100_000
-    references = [f"P{n:015}" for n in range(count)]
+    moves = 2 * count
+    references = [row.tobytes().decode("ascii") for row in make_references(kind, count, chance)]
     amounts = (chance.integers(1, 9, count) * 250_000).tolist()
     picked = chance.integers(-500, count, moves)
     rows = [
@@ -215,5 +219,7 @@ def test_a_hundred_thousand_payments_give_the_figures_that_sql_gives(tmp_path: P
     ours = totals_by_outcome(outcomes, sent.amount_vnd)
     assert {str(outcome): total for outcome, total in ours.items() if total[0]} == totals
     assert [int(flags[DiscrepancyKind(kind)].sum()) for kind in kinds] == list(counted)
+    assert min(counted) > 0
+    assert set(totals) == {"outstanding", "settled", "returned", "rejected"}
     assert sum(number for number, _ in ours.values()) == count
     assert ours[Outcome.UNKNOWN] == (0, 0)
