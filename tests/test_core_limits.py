@@ -115,8 +115,16 @@ def refusal(read: Callable[[bytes], object], content: bytes) -> tuple[str, str]:
     return refused.value.code, refused.value.place
 
 
-@pytest.mark.parametrize("kind", XML)
-@pytest.mark.parametrize("what", INTRUDERS)
+#: All intruders in one kind of file, and in the others those that different parts of the scanner meet.
+_INTRUSIONS = [
+    (kind, what)
+    for kind in XML
+    for what in INTRUDERS
+    if kind == "camt.053" or what in ("a tag that was not opened", "a bad byte", "a comment that never ends")
+]
+
+
+@pytest.mark.parametrize(("kind", "what"), _INTRUSIONS)
 def test_a_long_file_is_refused_as_the_parser_alone_refuses_it(kind: str, what: str) -> None:
     paper = XML[kind]
     content = paper.content()
@@ -147,7 +155,6 @@ def test_long_account_lines_are_refused_as_the_fields_alone_are(what: str) -> No
         assert refusal(scan_mt940.read_mt940, broken) == refusal(scan_mt940.read_by_fields, broken)
 
 
-@pytest.mark.xfail(strict=True, reason="the scanner takes white space between records that libxml2 finds too long")
 def test_white_space_beyond_the_parsers_limit_is_refused_by_the_scanner_too() -> None:
     content = _statement().replace(b"</Ntry><Ntry>", b"</Ntry>" + b" " * 10_100_000 + b"<Ntry>", 1)
     assert refusal(scan_camt.read_camt, content) == refusal(XML["camt.053"].reference, content)

@@ -120,7 +120,7 @@ def walk(
     while True:
         text_start = at
         at, contains = text_end(data, at, end)
-        if at < 0:
+        if at < 0 or at - text_start > LONGEST_RECORD:
             return text_start
         if at >= end:
             break
