@@ -21,7 +21,6 @@ from paysvc.core.columns import (
     BOOKED,
     EntryColumns,
     Int64,
-    PaymentColumns,
     SentColumns,
     StatusColumns,
     TextColumn,
@@ -31,6 +30,7 @@ from paysvc.core.columns import (
 from paysvc.core.emit_pain001 import emit_pain001
 from paysvc.core.join import Keys, find_positions
 from paysvc.core.messages import Debtor, PaymentBatch, Statement
+from paysvc.core.order_columns import PaymentColumns
 from paysvc.core.scan_camt import StatementFile, read_camt
 from paysvc.core.scan_mt940 import read_mt940
 from paysvc.core.scan_pain001 import read_pain001

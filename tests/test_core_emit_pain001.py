@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from paysvc.core.columns import PaymentColumns, TextColumn
+from paysvc.core.columns import TextColumn
 from paysvc.core.emit_checks import Unwritable, cut_name
 from paysvc.core.emit_pain001 import MESSAGE, unwritable, write_pain001
 from paysvc.core.messages import ControlTotals, Debtor, PaymentBatch
+from paysvc.core.order_columns import PaymentColumns
 from paysvc.core.scan_pain001 import read_pain001
 from tests.iso_papers import ISO, validate
 

@@ -20,10 +20,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paysvc.core import emit_kernels, emit_pain001, emit_pain008
-from paysvc.core.columns import CollectionColumns, PaymentColumns, TextColumn
+from paysvc.core.columns import TextColumn
 from paysvc.core.emit_checks import CannotBeWritten, Unwritable
 from paysvc.core.emit_rows import CHUNK_BYTES, Emitted
 from paysvc.core.messages import CollectionBatch, Creditor, Debtor, PaymentBatch, SequenceType
+from paysvc.core.order_columns import CollectionColumns, PaymentColumns
 from tests import reference_writers
 from tests.iso_papers import validate
 

@@ -330,42 +330,6 @@ def concatenate(bundles: Sequence[_Bundle]) -> _Bundle:
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentColumns(Columns):
-    """What a bank file is written from: one row a credit, in the order of the file.
-
-    `citizen_id` is filled only for the cash channel, where the counter has to know whom it
-    pays; it is the empty text elsewhere. `point_code` is the post office's paying point (the
-    commune code). `remittance` is what the payee reads (at most 140 characters).
-    """
-
-    end_to_end_id: TextColumn
-    amount_vnd: Int64
-    creditor_bin: TextColumn
-    creditor_account: TextColumn
-    creditor_name: TextColumn
-    citizen_id: TextColumn
-    point_code: TextColumn
-    remittance: TextColumn
-
-
-@dataclass(frozen=True, slots=True)
-class CollectionColumns(Columns):
-    """What a file of direct debits is written from: one row a debit, in the order of the file.
-
-    `mandate_signed_on` is ISO text. `remittance` is what the payer reads (at most 140 characters).
-    """
-
-    end_to_end_id: TextColumn
-    amount_vnd: Int64
-    mandate_id: TextColumn
-    mandate_signed_on: TextColumn
-    debtor_bin: TextColumn
-    debtor_account: TextColumn
-    debtor_name: TextColumn
-    remittance: TextColumn
-
-
-@dataclass(frozen=True, slots=True)
 class SentColumns(Columns):
     """What reconciliation needs to know of what was sent: one row an instruction.
 
@@ -419,18 +383,9 @@ class StatusColumns(Columns):
 
 def no_entries() -> EntryColumns:
     """The entries of a statement that has none."""
-    empty = TextColumn.of([])
-    return EntryColumns(
-        reference=empty,
-        amount_vnd=np.zeros(0, np.int64),
-        currency=empty,
-        is_debit=np.zeros(0, np.bool_),
-        status=np.zeros(0, np.uint8),
-        reason_code=empty,
-        bank_reference=empty,
-        entry_number=np.zeros(0, np.int32),
-        booking_date=empty,
-    )
+    text, amounts, no = TextColumn.of([]), np.zeros(0, np.int64), np.zeros(0, np.bool_)
+    numbers = np.zeros(0, np.int32)
+    return EntryColumns(text, amounts, text, no, np.zeros(0, np.uint8), text, text, numbers, text)
 
 
 def no_statuses() -> StatusColumns:

@@ -104,6 +104,7 @@ def banks(column: TextColumn) -> Checked:
 
 
 def accounts(column: TextColumn) -> Checked:
+    """Max34Text without spaces."""
     if _is_made_of(column, _PLAIN_ACCOUNT, 1, LONGEST_ACCOUNT):
         return [], column
     message = "An account number has 1 to 34 characters."

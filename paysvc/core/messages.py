@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from paysvc.core.columns import CollectionColumns, EntryColumns, PaymentColumns, StatusColumns
+from paysvc.core.columns import EntryColumns, StatusColumns
+from paysvc.core.order_columns import CollectionColumns, PaymentColumns
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 
 from paysvc.core import name_kernel, tally_kernels
-from paysvc.core.columns import CollectionColumns, EntryColumns, PaymentColumns, SentColumns, TextColumn
+from paysvc.core.columns import EntryColumns, SentColumns, TextColumn
 from paysvc.core.copy_rows import NO_NULLS, BytesField, Field, IntegerField, SameField, copy_blocks
 from paysvc.core.emit_pain001 import write_pain001
 from paysvc.core.emit_pain008 import write_pain008
@@ -21,6 +21,7 @@ from paysvc.core.join import by_kernel
 from paysvc.core.line_fields import CODE, NUMBER, TEXT
 from paysvc.core.line_fields import Field as LineField
 from paysvc.core.messages import CollectionBatch, Creditor, Debtor, PaymentBatch, SequenceType
+from paysvc.core.order_columns import CollectionColumns, PaymentColumns
 from paysvc.core.scan_camt import read_scanned
 from paysvc.core.scan_fields import scan_delimited, scan_records
 from paysvc.core.scan_mt940_lines import scan_lines

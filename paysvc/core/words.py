@@ -368,27 +368,6 @@ def digits_value(data: Any, at: Any, digits: Any) -> Any:
 
 
 @kernel
-def utf8_length(data: Any, at: Any) -> Any:
-    """How many bytes the non-ASCII character at `at` has; 0 when it is none that XML allows (RFC 3629)."""
-    left = len(data) - at
-    first = data[at]
-    if 0xC2 <= first <= 0xDF:
-        return 2 if left >= 2 and data[at + 1] & 0xC0 == 0x80 else 0
-    if left < 3 or data[at + 1] & 0xC0 != 0x80 or data[at + 2] & 0xC0 != 0x80:
-        return 0
-    second = data[at + 1]
-    if 0xE0 <= first <= 0xEF:
-        overlong = first == 0xE0 and second < 0xA0
-        surrogate = first == 0xED and second > 0x9F
-        no_character = first == 0xEF and second == 0xBF and data[at + 2] >= 0xBE
-        return 0 if overlong or surrogate or no_character else 3
-    if not 0xF0 <= first <= 0xF4 or left < 4 or data[at + 3] & 0xC0 != 0x80:
-        return 0
-    overlong, too_high = first == 0xF0 and second < 0x90, first == 0xF4 and second > 0x8F
-    return 0 if overlong or too_high else 4
-
-
-@kernel
 def copy_spans(data: Any, starts: Any, offsets: Any, into: Any) -> None:
     """Row i's bytes, `data[starts[i] : + offsets[i+1] - offsets[i]]`, to `into[offsets[i] :]`."""
     for row in range(len(starts)):

@@ -21,7 +21,6 @@ from paysvc.core.words import (
     same_bytes,
     stops_in_stride,
     text_stops,
-    utf8_length,
     word,
 )
 
@@ -75,6 +74,27 @@ def entity_end(data: Any, at: Any) -> Any:
     if found & KEEP[6] == _U(0x3B746F757126) or found & KEEP[6] == _U(0x3B736F706126):  # &quot; &apos;
         return at + 6
     return -1
+
+
+@kernel
+def utf8_length(data: Any, at: Any) -> Any:
+    """How many bytes the non-ASCII character at `at` has; 0 when it is none that XML allows (RFC 3629)."""
+    left = len(data) - at
+    first = data[at]
+    if 0xC2 <= first <= 0xDF:
+        return 2 if left >= 2 and data[at + 1] & 0xC0 == 0x80 else 0
+    if left < 3 or data[at + 1] & 0xC0 != 0x80 or data[at + 2] & 0xC0 != 0x80:
+        return 0
+    second = data[at + 1]
+    if 0xE0 <= first <= 0xEF:
+        overlong = first == 0xE0 and second < 0xA0
+        surrogate = first == 0xED and second > 0x9F
+        no_character = first == 0xEF and second == 0xBF and data[at + 2] >= 0xBE
+        return 0 if overlong or surrogate or no_character else 3
+    if not 0xF0 <= first <= 0xF4 or left < 4 or data[at + 3] & 0xC0 != 0x80:
+        return 0
+    overlong, too_high = first == 0xF0 and second < 0x90, first == 0xF4 and second > 0x8F
+    return 0 if overlong or too_high else 4
 
 
 @kernel
