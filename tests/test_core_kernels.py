@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paysvc.core import tally_kernels, verdicts
+from paysvc.core import join_kernels, tally_kernels, verdicts
 from paysvc.core.columns import EntryColumns, SentColumns, TextColumn
 from paysvc.core.join import Keys, by_dictionary, by_kernel
 from paysvc.core.join_kernels import HashTable, Numbered, index
@@ -91,6 +91,19 @@ def test_many_texts_that_are_nearly_alike_are_told_apart_on_two_threads() -> Non
     assert runs.max() < 200
     with pytest.raises(ValueError, match="2 key"):
         Keys.of(TextColumn.of([*keys, keys[7], keys[-7]]))
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 15, 16, 17])
+def test_a_search_among_keys_that_fell_close_together_comes_to_an_end(count: int) -> None:
+    # Of texts drawn until there are enough, those whose hashes end in a zero where any table looks.
+    drawn = TextColumn.of([f"{number} drawn" for number in range(40_000)])
+    close = np.flatnonzero(join_kernels._hashes(drawn) & np.uint64(0b111111) == 0)
+    assert len(close) > 2 * count
+    table = index(drawn.take(close[:count]))
+    assert isinstance(table, HashTable)
+    # Without an empty place in each half, a search for what is not there never ends: look before searching.
+    assert np.all(np.any(table.places.reshape(2, -1) == 0, axis=1))
+    assert join_kernels.find(table, drawn.take(close)).tolist() == [*range(count), *([-1] * (len(close) - count))]
 
 
 _entries = st.lists(

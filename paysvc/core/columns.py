@@ -32,17 +32,17 @@ _RADIX = 0x9E3779B97F4A7C15
 _WORD = 8
 
 
-_Array = TypeVar("_Array", bound=NDArray[Any])
+_Kind = TypeVar("_Kind", bound=np.generic)
 
 
-def frozen(array: _Array) -> _Array:
+def frozen(array: NDArray[_Kind]) -> NDArray[_Kind]:
     """An array as kernels take what they only read: one piece of memory, not to be written.
 
     Numba compiles anew for every kind of array, and nobody shall wait for that.
     """
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
-    return view  # type: ignore[return-value]
+    return view
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,6 +19,7 @@ import numpy as np
 
 from paysvc.core.columns import Bool, Int64, TextColumn, UInt8, frozen
 from paysvc.core.compiled import kernel
+from paysvc.core.words import copy_bytes
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
@@ -157,8 +158,7 @@ def _put_bytes(block: Any, at: Any, data: Any, offsets: Any, is_null: Any, first
             start = offsets[first + row]
             length = offsets[first + row + 1] - start
             _put_number(block, begin, length, 4)
-            for step in range(length):
-                block[begin + 4 + step] = data[start + step]
+            copy_bytes(block, begin + 4, data, start, length)
             at[row] = begin + 4 + length
 
 
@@ -166,6 +166,5 @@ def _put_bytes(block: Any, at: Any, data: Any, offsets: Any, is_null: Any, first
 def _put_same(block: Any, at: Any, field: Any) -> None:
     for row in range(len(at)):
         begin = at[row]
-        for step in range(len(field)):
-            block[begin + step] = field[step]
+        copy_bytes(block, begin, field, 0, len(field))
         at[row] = begin + len(field)

@@ -204,17 +204,12 @@ def _wrong_text(value: str, least: int) -> str:
 
 def _replaced(column: TextColumn, rows: Int64, others: TextColumn) -> TextColumn:
     """The column with `others` in `rows`; bytes are moved by a kernel, for there may be a million texts."""
-    from paysvc.core.words import copy_spans
+    from paysvc.core.spans import picked_texts
 
     both = concatenate_text([column, others])
     at = np.arange(len(column), dtype=np.int64)
     at[rows] = np.arange(len(column), len(both), dtype=np.int64)
-    starts = both.offsets[at]
-    offsets = np.zeros(len(column) + 1, np.int64)
-    np.cumsum(both.offsets[at + 1] - starts, out=offsets[1:])
-    data = np.empty(int(offsets[-1]), np.uint8)
-    copy_spans(frozen(both.data), starts, offsets, data)
-    return TextColumn(data, offsets)
+    return picked_texts(both, at)
 
 
 def _wrong_signature(value: str, last: date) -> str:

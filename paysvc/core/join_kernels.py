@@ -88,6 +88,12 @@ def in_halves(count: int, work: Callable[[int, int], Any]) -> list[Any]:
         return [work(0, count // 2), other.result()]
 
 
+def for_both(count: int, work: Callable[[int], Any]) -> list[Any]:
+    """`work(0)` and `work(1)`, at once where `count` rows are worth a thread; what both gave."""
+    found = in_halves(count, lambda begin, end: [work(at) for at in (0, 1) if (begin, count - end)[at] == 0])
+    return [one for some in found for one in some]
+
+
 def _hashes(texts: TextColumn) -> NDArray[np.uint64]:
     hashes = np.empty(len(texts), dtype=np.uint64)
     data, offsets = letters(texts)
@@ -97,18 +103,11 @@ def _hashes(texts: TextColumn) -> NDArray[np.uint64]:
 
 def _hashed(texts: TextColumn) -> HashTable | None:
     hashes, keys = frozen(_hashes(texts)), letters(texts)
-    places = np.zeros(1 << max(4, (2 * len(texts) - 1).bit_length()), dtype=np.uint64)
-    # A thread fills half of the places, and no row leaves its half.
-    filled = in_halves(len(texts), lambda begin, end: _fill_halves(hashes, keys, places, begin, end))
+    # A thread fills half of the places, and no row leaves its half. Should all rows fall into one of
+    # them, an empty place is still left there: a search for what is absent ends at an empty place.
+    places = np.zeros(1 << max(4, (2 * len(texts) + 1).bit_length()), dtype=np.uint64)
+    filled = for_both(len(texts), lambda half: _fill(hashes, keys, places, half))
     return HashTable(texts, places) if all(filled) else None
-
-
-def _fill_halves(
-    hashes: NDArray[np.uint64], keys: tuple[UInt8, Int64], places: NDArray[np.uint64], begin: int, end: int
-) -> bool:
-    """Both halves where all rows are one thread's work, else the one that stands for these rows."""
-    wanted = [half for half, is_ours in enumerate((begin == 0, end == len(hashes))) if is_ours]
-    return all(_fill(hashes, keys, places, half) for half in wanted)
 
 
 def _numbered(texts: TextColumn) -> Numbered | None:

@@ -26,22 +26,26 @@ _ZERO, _NINE, _POINT, _A, _Z = b"09.AZ"
 
 
 def text_column(data: UInt8, spans: Int64) -> TextColumn:
-    """The texts of the spans; an absent one is empty.
+    """The texts of the spans; an absent one is empty."""
+    return gathered(data, spans >> SPAN_BITS, spans & SPAN_LENGTH)
 
-    What `TextColumn.cut` does, for a million texts and more: `cut` writes down a place for
-    every byte where the widths differ, and cannot be a kernel, because every command loads it.
+
+def gathered(data: UInt8, starts: Int64, lengths: Int64) -> TextColumn:
+    """What `TextColumn.cut` does, for a million texts and more.
+
+    `cut` writes down a place for every byte where the widths differ, and cannot be a kernel,
+    because every command loads it.
     """
-    offsets = np.zeros(len(spans) + 1, dtype=np.int64)
-    np.cumsum(spans & SPAN_LENGTH, out=offsets[1:])
+    offsets = np.zeros(len(starts) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
     into = np.empty(int(offsets[-1]), dtype=np.uint8)
-    copy_spans(frozen(data), frozen(spans >> SPAN_BITS), frozen(offsets), into)
+    copy_spans(frozen(data), frozen(starts), frozen(offsets), into)
     return TextColumn(into, offsets)
 
 
 def picked_texts(texts: TextColumn, positions: Int64) -> TextColumn:
-    """What `TextColumn.take` does, for few texts and many positions (none of them negative)."""
-    spans = (texts.offsets[:-1] << SPAN_BITS) | texts.lengths
-    return text_column(texts.data, spans[positions])
+    """What `TextColumn.take` does, for very many positions (none of them negative)."""
+    return gathered(texts.data, texts.offsets[positions], texts.lengths[positions])
 
 
 @kernel

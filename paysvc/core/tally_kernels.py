@@ -6,16 +6,29 @@ memory wherever its instruction stands. `verdicts` says what is computed; here i
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paysvc.core.columns import Bool, EntryColumns, Int32, Int64, SentColumns, TextColumn, UInt8, frozen
+from paysvc.core.columns import (
+    BOOKED,
+    Bool,
+    EntryColumns,
+    Int32,
+    Int64,
+    SentColumns,
+    TextColumn,
+    UInt8,
+    concatenate_text,
+    frozen,
+)
 from paysvc.core.compiled import kernel
-from paysvc.core.join_kernels import in_halves, letters
-from paysvc.core.words import KEEP, copy_spans, prefetch, word
+from paysvc.core.join_kernels import for_both, in_halves, letters
+from paysvc.core.spans import gathered
+from paysvc.core.verdicts import KINDS, OUTSTANDING, REJECTED, RETURNED, SETTLED
+from paysvc.core.words import KEEP, prefetch, word
+from paysvc.domain.reconciliation import DiscrepancyKind
 
 _U = np.uint64
 
@@ -37,8 +50,17 @@ _LONGEST_CURRENCY = 7
 
 _AHEAD = 24
 
-#: Bits of a discrepancy, in the order of `verdicts.KINDS`.
-AMOUNT_MISMATCH, CURRENCY_MISMATCH, DUPLICATE_SETTLEMENT, RETURN_WITHOUT_SETTLEMENT = 1, 2, 4, 8
+_BOOKED = int(BOOKED)
+_OUTSTANDING, _SETTLED, _RETURNED, _REJECTED = map(int, (OUTSTANDING, SETTLED, RETURNED, REJECTED))
+_AMOUNT_MISMATCH, _CURRENCY_MISMATCH, _DUPLICATE_SETTLEMENT, _RETURN_WITHOUT_SETTLEMENT = (
+    1 << KINDS.index(kind)
+    for kind in (
+        DiscrepancyKind.AMOUNT_MISMATCH,
+        DiscrepancyKind.CURRENCY_MISMATCH,
+        DiscrepancyKind.DUPLICATE_SETTLEMENT,
+        DiscrepancyKind.RETURN_WITHOUT_SETTLEMENT,
+    )
+)
 
 
 class Rows:
@@ -84,7 +106,7 @@ class Rows:
             self._ends[number] = kept
             return (int(upper) << 32) + int(lower)
 
-        self.total += sum(_both(len(entries), half))
+        self.total += sum(for_both(len(entries), half))
 
     def columns(self) -> tuple[Any, ...]:
         """The values of `TallyColumns`, in its order."""
@@ -99,21 +121,13 @@ class Rows:
     def _kept(self, spans: Int64) -> TextColumn:
         if not any(self._ends):
             return TextColumn.repeat("", self._count)
-        offsets = np.zeros(self._count + 1, dtype=np.int64)
-        np.cumsum(spans & _LENGTH, out=offsets[1:])
-        into = np.empty(int(offsets[-1]), dtype=np.uint8)
-        starts = spans >> _LENGTH_BITS
-        halves = ((0, self._middle), (self._middle, self._count))
-
-        def copy(number: int) -> None:
-            begin, end = halves[number]
-            # Each half writes into its own stretch only, so that no word reaches into the other's.
-            part = into[offsets[begin] : offsets[end]]
-            own = offsets[begin : end + 1] - offsets[begin]
-            copy_spans(frozen(self._texts[number]), frozen(starts[begin:end]), frozen(own), part)
-
-        _both(self._count, copy)
-        return TextColumn(into, offsets)
+        halves = (spans[: self._middle], spans[self._middle :])
+        return concatenate_text(
+            for_both(
+                self._count,
+                lambda at: gathered(self._texts[at], halves[at] >> _LENGTH_BITS, halves[at] & _LENGTH),
+            )
+        )
 
 
 def judge(tally: tuple[Any, ...], refused: Bool) -> tuple[UInt8, UInt8]:
@@ -138,12 +152,6 @@ def totals(
     counts, upper, lower = np.sum(parts, axis=0).tolist()
     sums = [[(high << 32) + low for high, low in zip(*rows, strict=True)] for rows in zip(upper, lower, strict=True)]
     return counts, sums
-
-
-def _both(count: int, work: Callable[[int], Any]) -> list[Any]:
-    """`work` for either half of the instructions, at once where `count` rows are worth a thread."""
-    found = in_halves(count, lambda begin, end: [work(at) for at in (0, 1) if (begin, count - end)[at] == 0])
-    return [one for some in found for one in some]
 
 
 def _with_room(texts: UInt8, end: int, more: int) -> UInt8:
@@ -226,7 +234,7 @@ def _add(
         if entry + _AHEAD < len(positions):
             prefetch(rows, positions[entry + _AHEAD] * _WORDS)
         position = positions[entry]
-        if position < begin or position >= end or status[entry] != 0:
+        if position < begin or position >= end or status[entry] != _BOOKED:
             continue
         row = position * _WORDS
         amount, is_debit = amounts[entry], debits[entry]
@@ -291,28 +299,27 @@ def _judge(tally: Any, refused: Any, begin: Any, end: Any, outcomes: Any, kinds:
         net = debited[row] - credited[row]
         by_count = debits - credits_ if is_foreign and net <= 0 else net
         if debits + credits_ == 0:
-            outcomes[row] = 3 if refused[row] else 0
+            outcomes[row] = _REJECTED if refused[row] else _OUTSTANDING
         elif by_count > 0:
-            outcomes[row] = 1
+            outcomes[row] = _SETTLED
         else:
-            outcomes[row] = 2 if debits > 0 and by_count == 0 else 0
+            outcomes[row] = _RETURNED if debits > 0 and by_count == 0 else _OUTSTANDING
         found = 0
         if amount_differs[row] or (net < 0 and debits > 0 and not is_foreign):
-            found |= AMOUNT_MISMATCH
+            found |= _AMOUNT_MISMATCH
         if is_foreign:
-            found |= CURRENCY_MISMATCH
+            found |= _CURRENCY_MISMATCH
         if debits >= 2:
-            found |= DUPLICATE_SETTLEMENT
+            found |= _DUPLICATE_SETTLEMENT
         if credits_ > 0 and debits == 0:
-            found |= RETURN_WITHOUT_SETTLEMENT
+            found |= _RETURN_WITHOUT_SETTLEMENT
         kinds[row] = found
 
 
 @kernel
 def _totals(codes: Any, amounts: Any, groups: Any, begin: Any, end: Any, found: Any) -> None:
     for row in range(begin, end):
-        group = groups[row] if len(groups) else 0
-        code = codes[row]
+        group, code = groups[row], codes[row]
         found[0, group, code] += 1
         found[1, group, code] += amounts[row] >> 32
         found[2, group, code] += amounts[row] & 0xFFFFFFFF
