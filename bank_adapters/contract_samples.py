@@ -9,9 +9,9 @@ from datetime import UTC, date, datetime
 import numpy as np
 
 from paysvc.bank_interface import Channel
-from paysvc.core.columns import TextColumn
 from paysvc.core.messages import BankReturns, Debtor, PaymentBatch
 from paysvc.core.order_columns import PaymentColumns
+from paysvc.core.text_column import TextColumn
 
 #: No two alike in their first letter, accents of every kind, no real person.
 _NAMES = ("Nguyễn Thị Hoa", "Trần Văn Đức", "Lê Quỳnh Như", "Hồ Thị Ỹ", "K'Brể", "Vừ Bá Xồng")

@@ -16,8 +16,8 @@ from bank_adapters.payment_checks import (
     rows_with_control_characters,
 )
 from paysvc.bank_interface import BankFile
-from paysvc.core.columns import TextColumn
 from paysvc.core.messages import PaymentBatch
+from paysvc.core.text_column import TextColumn
 from paysvc.domain.money import MAX_PAYMENT_VND
 
 SEPARATOR = "|"

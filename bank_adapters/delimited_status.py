@@ -11,12 +11,13 @@ import numpy as np
 
 from bank_adapters.delimited_windows1258 import from_windows_1258
 from bank_adapters.payment_checks import DIGITS, PRINTABLE, rows_outside
-from paysvc.core.columns import StatusColumns, TextColumn
+from paysvc.core.columns import StatusColumns
 from paysvc.core.csv_columns import split_fields, text_numbers
 from paysvc.core.line_fields import BYTES, CAPITALS, NUMBER, WORD, Field
 from paysvc.core.messages import BankReturns, GroupStatus
 from paysvc.core.proof import exact_sum
 from paysvc.core.scan_xml import WORTH_SCANNING
+from paysvc.core.text_column import TextColumn
 from paysvc.domain.errors import FileRefused
 
 _GROUP_STATUSES = frozenset({"ACCP", "PART", "RJCT"})

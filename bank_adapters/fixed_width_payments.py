@@ -18,8 +18,8 @@ from bank_adapters.payment_checks import (
     rows_with_control_characters,
 )
 from paysvc.bank_interface import BankFile
-from paysvc.core.columns import Int64, TextColumn
 from paysvc.core.messages import PaymentBatch
+from paysvc.core.text_column import Int64, TextColumn
 from paysvc.domain.money import MAX_PAYMENT_VND
 
 NAME_LENGTH = 70

@@ -11,7 +11,7 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 
-from paysvc.core.columns import Bool, Int64, TextColumn, UInt8
+from paysvc.core.text_column import Bool, Int64, TextColumn, UInt8
 from paysvc.domain.errors import FileRefused
 
 RECORD_LENGTH = 200

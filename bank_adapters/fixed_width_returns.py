@@ -10,10 +10,11 @@ import numpy as np
 
 from bank_adapters.fixed_width_records import RECORD_LENGTH, WITH_LINE_END, RecordReader, open_records
 from bank_adapters.payment_checks import DIGITS, PRINTABLE, rows_outside
-from paysvc.core.columns import BOOKED, Bool, EntryColumns, Int64, StatusColumns, TextColumn, UInt8, number_groups
+from paysvc.core.columns import BOOKED, EntryColumns, StatusColumns
 from paysvc.core.line_fields import CODE, NUMBER, TEXT, WORD, Field, code_number, code_text
 from paysvc.core.messages import BankReturns, Statement, StatementProof
 from paysvc.core.scan_xml import WORTH_SCANNING
+from paysvc.core.text_column import Bool, Int64, TextColumn, UInt8, number_groups
 from paysvc.domain.errors import FileRefused
 from paysvc.domain.money import VND
 

@@ -17,13 +17,13 @@ from paysvc.bank_interface import (
     Enquiry,
     FetchedFile,
 )
-from paysvc.core.columns import TextColumn
 from paysvc.core.emit_checks import LONGEST_NAME, CannotBeWritten
 from paysvc.core.emit_pain001 import write_pain001
 from paysvc.core.messages import BankReturns, PaymentBatch
 from paysvc.core.scan_camt import read_camt
 from paysvc.core.scan_pain002 import read_pain002
 from paysvc.core.scan_xml import message_name
+from paysvc.core.text_column import TextColumn
 
 
 class Iso20022Adapter:

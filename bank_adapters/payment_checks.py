@@ -8,8 +8,8 @@ from unicodedata import normalize
 import numpy as np
 
 from paysvc.bank_interface import EncodingImpossible, EncodingProblem
-from paysvc.core.columns import Bool, Int64, TextColumn
 from paysvc.core.messages import PaymentBatch
+from paysvc.core.text_column import Bool, Int64, TextColumn
 
 #: Letters, digits and hyphen: what every rail passes on unchanged.
 REFERENCE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"

@@ -17,16 +17,7 @@ from benchmarks.peers.store import PostgresqlTables, SqliteTables
 from benchmarks.text import Text
 from benchmarks.world import ENTRY_COLUMNS, SENT_COLUMNS, World
 from paysvc.core import scan_pain001, scan_pain002
-from paysvc.core.columns import (
-    BOOKED,
-    EntryColumns,
-    Int64,
-    SentColumns,
-    StatusColumns,
-    TextColumn,
-    UInt8,
-    concatenate_text,
-)
+from paysvc.core.columns import BOOKED, EntryColumns, SentColumns, StatusColumns
 from paysvc.core.emit_pain001 import emit_pain001
 from paysvc.core.join import Keys, find_positions
 from paysvc.core.messages import Debtor, PaymentBatch, Statement
@@ -37,6 +28,7 @@ from paysvc.core.scan_pain001 import read_pain001
 from paysvc.core.scan_pain002 import read_pain002
 from paysvc.core.scan_xml import message_name
 from paysvc.core.source import Source
+from paysvc.core.text_column import CategoryColumn, Int64, TextColumn, UInt8, concatenate_text
 from paysvc.core.verdicts import OUTCOMES, Tally, TallyColumns, judge, tally, totals_by_group
 from paysvc.store.bulk import insert_columns
 from paysvc.store.engine import open_database
@@ -312,8 +304,8 @@ class _Office:
 def sent_columns(world: Any) -> SentColumns:
     """The instructions of a world as the core knows them."""
     count = len(world.amount)
-    one = TextColumn.repeat("M20261124ABCDEFGHJKMNPQRS", count)
-    return SentColumns(TextColumn(*world.reference), world.amount, TextColumn.repeat("VND", count), one, one)
+    one = CategoryColumn.repeat("M20261124ABCDEFGHJKMNPQRS", count)
+    return SentColumns(TextColumn(*world.reference), world.amount, CategoryColumn.repeat("VND", count), one, one)
 
 
 def _columns(entries: EntryColumns) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from paysvc.bank_registry import GROUP
-from paysvc.core.columns import SentColumns, TextColumn
+from paysvc.core.columns import SentColumns
 from paysvc.core.join import Keys
 from paysvc.core.messages import BankReturns
 from paysvc.core.proof import exact_sum, problems_of
@@ -21,6 +21,7 @@ from paysvc.core.scan_pain001 import ORDERS, read_pain001
 from paysvc.core.scan_pain002 import read_pain002
 from paysvc.core.scan_xml import message_name
 from paysvc.core.second_road import judge_bank, statement_figures
+from paysvc.core.text_column import CategoryColumn, TextColumn
 from paysvc.core.verdicts import OUTCOMES
 from paysvc.domain.errors import FileRefused
 from paysvc.domain.money import VND
@@ -161,12 +162,16 @@ def _statements(report: Report, code: str, one: Report, read: BankReturns) -> It
 def _judge(code: str, lines: LineColumns, returns: Sequence[BankReturns]) -> Found:
     """What became of every line, decided again from the files alone."""
     count = len(lines)
+    files = CategoryColumn.of(lines.message_id)
     sent = SentColumns(
         end_to_end_id=lines.end_to_end_id,
         amount_vnd=lines.amount_vnd,
-        currency=TextColumn.repeat(VND, count),
-        message_id=lines.message_id,
-        payment_information_id=_blocks(lines.message_id),
+        currency=CategoryColumn.repeat(VND, count),
+        message_id=files,
+        # Our payment block in a file is the file's id with `-1`.
+        payment_information_id=CategoryColumn(
+            files.codes, TextColumn.of([f"{one}-1" if one else "" for one in files.texts])
+        ),
     )
     verdicts = judge_bank(sent, lines.sending.is_equal(REFUSED), lines.sending.is_equal(SENDING_UNKNOWN), returns)
     outcomes = TextColumn.of([outcome.value for outcome in OUTCOMES]).take(verdicts.outcomes.astype(np.int64))
@@ -178,9 +183,3 @@ def _judge(code: str, lines: LineColumns, returns: Sequence[BankReturns]) -> Fou
         return f"bank {code}", _FAILED, f"{different} of {count} lines are not what the bank's files say."
     net = exact_sum(tallied.debited_vnd) - exact_sum(tallied.credited_vnd)
     return f"bank {code}", _HOLDS, f"{count} lines follow from {len(returns)} files of the bank; {net} đồng booked net."
-
-
-def _blocks(message_ids: TextColumn) -> TextColumn:
-    """The payment block of each line: ours is the file's id with `-1`."""
-    ids, codes = message_ids.categories()
-    return TextColumn.of([f"{one}-1" if one else "" for one in ids]).take(codes)

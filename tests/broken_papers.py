@@ -6,7 +6,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 
-from tests.iso_papers import Booking, entry_xml, order, statement, statement_body, status_report
+from tests.iso_papers import Booking, as_notification, entry_xml, order, statement, statement_body, status_report
 
 _LEAF = re.compile(rb"<(\w+)[^<>]*>[^<]*</\1>")
 _BRANCH = re.compile(
@@ -71,11 +71,7 @@ def statements() -> list[bytes]:
 
 def notifications() -> list[bytes]:
     """camt.054 in its three versions: the same entries under other names."""
-    names = ((b"camt.053", b"camt.054"), (b"BkToCstmrStmt", b"BkToCstmrDbtCdtNtfctn"), (b"Stmt>", b"Ntfctn>"))
-    found = statements()
-    for one, other in names:
-        found = [content.replace(one, other) for content in found]
-    return found
+    return [as_notification(content) for content in statements()]
 
 
 def status_reports() -> list[bytes]:

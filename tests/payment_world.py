@@ -25,7 +25,7 @@ from paysvc.bank_interface import (
 )
 from paysvc.bank_registry import Bank, BankRegistry
 from paysvc.clock import FixedClock
-from paysvc.core.columns import ENTRY_STATUS_CODES, EntryColumns, StatusColumns, TextColumn
+from paysvc.core.columns import ENTRY_STATUS_CODES, EntryColumns, StatusColumns
 from paysvc.core.messages import (
     BankReturns,
     ControlTotals,
@@ -35,6 +35,7 @@ from paysvc.core.messages import (
     Statement,
     StatementProof,
 )
+from paysvc.core.text_column import TextColumn
 from paysvc.domain.errors import FileRefused
 from paysvc.domain.instructions import CycleState, end_to_end_ids
 from paysvc.domain.officers import Officer, Role

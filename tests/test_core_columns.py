@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paysvc.core.columns import TextColumn
+from paysvc.core.columns import SentColumns, concatenate, drained
 from paysvc.core.join import Keys, find_positions
 from paysvc.core.row_writer import write_rows
+from paysvc.core.text_column import CategoryColumn, TextColumn
 
 # Few letters and short texts, so that equal ones, empty ones and equal lengths are frequent; NUL,
 # because a fixed-width form would lose it; a letter of three bytes.
@@ -68,6 +69,39 @@ def test_categories_are_the_different_texts(texts: list[str]) -> None:
     different, codes = TextColumn.of(texts).categories()
     assert sorted(different) == sorted(set(texts))
     assert different.take(codes).to_list() == texts
+
+
+@given(st.lists(_TEXTS, min_size=1, max_size=4), _TEXT, st.data())
+def test_few_texts_in_many_rows_are_the_same_column(parts: list[list[str]], value: str, data: st.DataObject) -> None:
+    texts = [text for part in parts for text in part]
+    column = CategoryColumn.joined([CategoryColumn.of(TextColumn.of(part)) for part in parts])
+    assert column.to_list() == texts
+    assert column.to_text() == TextColumn.of(texts)
+    assert sorted(column.texts) == sorted(set(texts))
+    assert column == CategoryColumn.of(TextColumn.of(texts))
+    assert column != CategoryColumn.of(TextColumn.of([*texts, value]))
+    assert column.is_equal(value).tolist() == [text == value for text in texts]
+    begin, end = sorted(data.draw(st.tuples(st.integers(0, len(texts)), st.integers(0, len(texts)))))
+    assert column.part(begin, end).to_list() == texts[begin:end]
+    places = data.draw(st.lists(st.integers(0, len(texts) - 1), max_size=9)) if texts else []
+    assert column.take(places).to_list() == [texts[place] for place in places]
+    assert CategoryColumn.repeat(value, 3).to_list() == [value] * 3
+
+
+@given(st.lists(_TEXTS, min_size=1, max_size=4))
+def test_draining_bundles_joins_them_and_lets_them_go(parts: list[list[str]]) -> None:
+    def bundle(texts: list[str]) -> SentColumns:
+        column = TextColumn.of(texts)
+        few = CategoryColumn.of(column)
+        return SentColumns(column, column.lengths, few, few, few)
+
+    bundles = list(map(bundle, parts))
+    expected = concatenate(bundles)
+    found = drained(bundles)
+    assert bundles == []
+    assert found.columns()[2:] == expected.columns()[2:]
+    assert found.end_to_end_id.to_list() == [text for part in parts for text in part]
+    assert found.amount_vnd.tolist() == expected.amount_vnd.tolist()
 
 
 @pytest.fixture

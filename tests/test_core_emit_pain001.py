@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from paysvc.core.columns import TextColumn
 from paysvc.core.emit_checks import Unwritable, cut_name
 from paysvc.core.emit_pain001 import MESSAGE, unwritable, write_pain001
 from paysvc.core.messages import ControlTotals, Debtor, PaymentBatch
 from paysvc.core.order_columns import PaymentColumns
 from paysvc.core.scan_pain001 import read_pain001
+from paysvc.core.text_column import TextColumn
 from tests.iso_papers import ISO, validate
 
 DEBTOR = Debtor("KHO BẠC NHÀ NƯỚC & NGHỆ AN", "3713010001", "970405")
@@ -93,7 +93,7 @@ def test_what_was_written_is_read_back() -> None:
     assert sent.totals == one.totals == ControlTotals(3, 10**13 + 500_000)
     assert sent.payments.end_to_end_id == one.payments.end_to_end_id
     assert sent.payments.amount_vnd.tolist() == one.payments.amount_vnd.tolist()
-    assert set(sent.payments.payment_information_id) == {one.payment_information_id}
+    assert set(sent.payments.payment_information_id.to_list()) == {one.payment_information_id}
     assert sent.accounts == {DEBTOR.account}
 
 

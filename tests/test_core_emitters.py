@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import subprocess
-import sys
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -20,13 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paysvc.core import emit_kernels, emit_pain001, emit_pain008
-from paysvc.core.columns import TextColumn
 from paysvc.core.emit_checks import CannotBeWritten, Unwritable
 from paysvc.core.emit_rows import CHUNK_BYTES, Emitted
 from paysvc.core.messages import CollectionBatch, Creditor, Debtor, PaymentBatch, SequenceType
 from paysvc.core.order_columns import CollectionColumns, PaymentColumns
+from paysvc.core.text_column import TextColumn
 from tests import reference_writers
 from tests.iso_papers import validate
+from tests.with_bounds import run_with_bounds
 
 CREATED = datetime(2026, 11, 21, 1, 0, tzinfo=UTC)
 DAY = date(2026, 11, 24)
@@ -403,10 +402,4 @@ def test_what_the_kernel_takes_for_plain_is_composed_trimmed_and_legal() -> None
 @pytest.mark.slow
 def test_no_kernel_reads_or_writes_outside_its_arrays() -> None:
     """The same batches again with every index checked."""
-    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "PAYSVC_TEST_EMITTED": "60"}
-    words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", __file__]
-    words += ["-k", "lxml or chunks or crowd or plain"]
-    done = subprocess.run(
-        words, env=environment, capture_output=True, text=True, cwd=Path(__file__).parents[1], check=False
-    )
-    assert done.returncode == 0, done.stdout[-3_000:] + done.stderr[-1_000:]
+    run_with_bounds(__file__, "lxml or chunks or crowd or plain", PAYSVC_TEST_EMITTED="60")

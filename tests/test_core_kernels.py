@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paysvc.core import join_kernels, tally_kernels, verdicts
-from paysvc.core.columns import EntryColumns, SentColumns, TextColumn
+from paysvc.core.columns import EntryColumns, SentColumns
 from paysvc.core.join import Keys, by_dictionary, by_kernel
 from paysvc.core.join_kernels import HashTable, Numbered, index
+from paysvc.core.text_column import CategoryColumn, TextColumn
 from paysvc.core.verdicts import TallyColumns, totals_by_group
+from tests.with_bounds import run_with_bounds
 
 MANY = 60_000
 
@@ -121,9 +118,9 @@ _entries = st.lists(
 
 
 def _sent(amounts: list[int], currencies: list[str]) -> SentColumns:
-    empty = TextColumn.repeat("", len(amounts))
+    no, known = CategoryColumn.repeat("", len(amounts)), CategoryColumn.of(TextColumn.of(currencies))
     keys = TextColumn.of([f"P{number}" for number in range(len(amounts))])
-    return SentColumns(keys, np.array(amounts, dtype=np.int64), TextColumn.of(currencies), empty, empty)
+    return SentColumns(keys, np.array(amounts, dtype=np.int64), known, no, no)
 
 
 def _columns(rows: list[tuple[int, int, bool, str, int, str, str]]) -> tuple[EntryColumns, np.ndarray]:
@@ -151,10 +148,12 @@ def _same(one: TallyColumns, other: TallyColumns) -> None:
 
 @settings(max_examples=400, deadline=None)
 @given(
-    _entries, st.lists(st.tuples(st.sampled_from([1, 500]), st.sampled_from(["VND", "USD"])), min_size=5, max_size=5)
+    _entries,
+    st.lists(st.tuples(st.sampled_from([1, 500]), st.sampled_from(["VND", "USD"])), min_size=5, max_size=5),
+    st.lists(st.integers(0, 4), max_size=9),
 )
 def test_entries_are_added_up_as_by_columns(
-    rows: list[tuple[int, int, bool, str, int, str, str]], payments: list[tuple[int, str]]
+    rows: list[tuple[int, int, bool, str, int, str, str]], payments: list[tuple[int, str]], asked: list[int]
 ) -> None:
     sent = _sent([amount for amount, _ in payments], [currency for _, currency in payments])
     plain, compiled = verdicts._PlainRows(sent), tally_kernels.Rows(sent)
@@ -162,9 +161,10 @@ def test_entries_are_added_up_as_by_columns(
         piece = _columns(rows[begin : begin + 7])
         plain.add(*piece)
         compiled.add(*piece)
-    _same(TallyColumns(*plain.columns()), TallyColumns(*compiled.columns()))
+    for chosen in (np.arange(5), np.array(asked, np.int64)):
+        _same(TallyColumns(*plain.of(chosen)), TallyColumns(*compiled.of(chosen)))
     assert plain.total == compiled.total
-    found, refused = TallyColumns(*plain.columns()), np.array([True, False, True, False, True])
+    found, refused = TallyColumns(*plain.of(np.arange(5))), np.array([True, False, True, False, True])
     outcomes, kinds = verdicts._judge(found, refused)
     again = tally_kernels.judge(tuple(found.columns()[:6]), refused)
     assert (outcomes.tolist(), kinds.tolist()) == (again[0].tolist(), again[1].tolist())
@@ -189,9 +189,13 @@ def test_many_entries_on_two_threads_give_what_columns_give() -> None:
     entries, positions = _columns(rows)
     plain = verdicts._PlainRows(sent)
     plain.add(entries, positions)
-    expected = TallyColumns(*plain.columns())
-    found = verdicts.tally(sent, entries, positions)
+    expected = TallyColumns(*plain.of(np.arange(MANY)))
+    booked = verdicts.Tally(sent)
+    booked.add(entries, positions)
+    found = booked.columns()
     _same(found, expected)
+    mixed = chosen.permutation(MANY)[: MANY * 3 // 4]
+    _same(booked.of(mixed), expected.take(mixed))
     refused = chosen.random(MANY) < 0.1
     outcomes, kinds = verdicts.judge(found, refused)
     by_columns = verdicts._judge(expected, refused)
@@ -214,10 +218,4 @@ def test_sums_past_sixty_four_bits_are_refused_and_not_wrapped() -> None:
 @pytest.mark.slow
 def test_no_kernel_of_the_join_leaves_its_arrays() -> None:
     """All of this again with every index checked."""
-    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1"}
-    words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", __file__]
-    done = subprocess.run(
-        [*words, "-k", "not arrays"], env=environment, capture_output=True, text=True, cwd=Path(__file__).parents[1],
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-3_000:] + done.stderr[-1_000:]
+    run_with_bounds(__file__, "not arrays")

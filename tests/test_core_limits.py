@@ -16,7 +16,7 @@ from paysvc.core.prepare import prepare
 from paysvc.core.scan_xml import WORTH_SCANNING, message_name
 from paysvc.domain.errors import FileRefused
 from tests.broken_papers import account_lines
-from tests.iso_papers import Booking, order, statement, status_report
+from tests.iso_papers import Booking, as_notification, order, statement, status_report
 from tests.test_core_scan_xml import DOCUMENT, LAUGHS, OPEN
 
 ROOT = Path(__file__).parents[1]
@@ -37,14 +37,6 @@ class Paper(NamedTuple):
     reference: Callable[[bytes], object]
 
 
-def _notification() -> bytes:
-    names = ((b"camt.053", b"camt.054"), (b"BkToCstmrStmt", b"BkToCstmrDbtCdtNtfctn"), (b"Stmt>", b"Ntfctn>"))
-    content = _statement()
-    for one, other in names:
-        content = content.replace(one, other)
-    return content
-
-
 def _statement() -> bytes:
     return statement(*(Booking(reference, amount) for reference, amount in _ROWS))
 
@@ -60,7 +52,7 @@ XML = {
         _statement, b"</Ntry>", scan_camt.read_camt, lambda one: scan_camt.read_by_parser(one, message_name(one))
     ),
     "camt.054": Paper(
-        _notification,
+        lambda: as_notification(_statement()),
         b"</Ntry>",
         scan_camt.read_notifications,
         lambda one: scan_camt.read_by_parser(one, message_name(one)),

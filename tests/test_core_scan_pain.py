@@ -24,8 +24,8 @@ def test_an_order_is_read_back_with_its_blocks(version: str) -> None:
     assert sent.payments.end_to_end_id.to_list() == ["P1", "P3", "P2"]
     assert sent.payments.amount_vnd.tolist() == [500_000, 250_000, 750_000]
     assert sent.payments.payment_information_id.to_list() == ["M1-1", "M1-1", "M1-2"]
-    assert set(sent.payments.message_id) == {"M1"}
-    assert set(sent.payments.currency) == {"VND"}
+    assert set(sent.payments.message_id.to_list()) == {"M1"}
+    assert set(sent.payments.currency.to_list()) == {"VND"}
 
 
 def test_a_payment_without_an_end_to_end_id_goes_by_its_instruction_id() -> None:

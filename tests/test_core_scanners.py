@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import random
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +27,8 @@ from tests.broken_papers import (
     status_reports,
     written_otherwise,
 )
-from tests.iso_papers import Booking, entry_xml, order, statement
+from tests.iso_papers import Booking, as_notification, entry_xml, order, statement
+from tests.with_bounds import run_with_bounds
 
 #: Damaged files per kind and size of chunk; PAYSVC_TEST_DAMAGED asks for more.
 DAMAGED = int(os.environ.get("PAYSVC_TEST_DAMAGED", "700"))
@@ -208,9 +208,10 @@ def test_entries_that_do_not_stand_together_are_told_by_the_parser() -> None:
 def test_a_long_file_is_scanned_without_being_asked(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In chunks on two threads; the parser is not called."""
     rows = [(f"P{number:015}", 500_000 + number) for number in range(12_000)]
+    bookings = [Booking(reference, amount) for reference, amount in rows]
     content = {
-        "camt.053": lambda: statement(*(Booking(reference, amount) for reference, amount in rows)),
-        "camt.054": lambda: notification_of(rows),
+        "camt.053": lambda: statement(*bookings),
+        "camt.054": lambda: as_notification(statement(*bookings)),
         "pain.002": lambda: status_reports_of([reference for reference, _ in rows]),
         "pain.001": lambda: order(rows, blocks=3),
     }[kind]()
@@ -220,15 +221,6 @@ def test_a_long_file_is_scanned_without_being_asked(kind: str, monkeypatch: pyte
     monkeypatch.setattr(sys.modules[READERS[kind].read.__module__], "read_by_parser", None)
     monkeypatch.setitem(scan_records.RecordScan.__init__.__kwdefaults__, "chunk_bytes", 100_000)
     assert differences(READERS[kind].read(content), expected) == []
-
-
-def notification_of(rows: list[tuple[str, int]]) -> bytes:
-    content = statement(*(Booking(reference, amount) for reference, amount in rows))
-    return (
-        content.replace(b"camt.053", b"camt.054")
-        .replace(b"BkToCstmrStmt", b"BkToCstmrDbtCdtNtfctn")
-        .replace(b"Stmt>", b"Ntfctn>")
-    )
 
 
 def test_a_file_is_read_on_by_the_parser_from_where_the_scanner_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,12 +270,6 @@ def test_a_record_and_a_text_beyond_every_bank_go_to_the_parser() -> None:
 
 
 @pytest.mark.slow
-def test_no_kernel_reads_or_writes_outside_its_arrays(tmp_path: Path) -> None:
+def test_no_kernel_reads_or_writes_outside_its_arrays() -> None:
     """The same files again with every index checked."""
-    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "PAYSVC_TEST_DAMAGED": "300"}
-    words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", __file__]
-    words += ["-k", "damaged or plain"]
-    done = subprocess.run(
-        words, env=environment, capture_output=True, text=True, cwd=Path(__file__).parents[1], check=False
-    )
-    assert done.returncode == 0, done.stdout[-3_000:] + done.stderr[-1_000:]
+    run_with_bounds(__file__, "damaged or plain", PAYSVC_TEST_DAMAGED="300")

@@ -6,8 +6,8 @@ from itertools import product
 
 import numpy as np
 
-from paysvc.core.columns import TextColumn
 from paysvc.core.standing import STATES, places, states
+from paysvc.core.text_column import TextColumn
 from paysvc.core.verdicts import TallyColumns
 from paysvc.domain.instructions import INSTRUCTION_NEXT, InstructionState, may_follow
 

@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 from benchmarks.references import KINDS, make_references
-from paysvc.core.columns import BOOKED, PENDING, EntryColumns, SentColumns, TextColumn
+from paysvc.core.columns import BOOKED, PENDING, EntryColumns, SentColumns
 from paysvc.core.join import WORTH_A_KERNEL, find_positions
+from paysvc.core.text_column import CategoryColumn, TextColumn
 from paysvc.core.verdicts import OUTCOMES, decide, discrepancies, tally, totals_by_outcome
 from paysvc.domain.reconciliation import DiscrepancyKind, Outcome
 
@@ -23,9 +24,9 @@ def sent_columns(references: list[str], amounts: list[int]) -> SentColumns:
     return SentColumns(
         end_to_end_id=TextColumn.of(references),
         amount_vnd=np.array(amounts, dtype=np.int64),
-        currency=TextColumn.repeat("VND", count),
-        message_id=TextColumn.repeat("M1", count),
-        payment_information_id=TextColumn.repeat("M1-1", count),
+        currency=CategoryColumn.repeat("VND", count),
+        message_id=CategoryColumn.repeat("M1", count),
+        payment_information_id=CategoryColumn.repeat("M1-1", count),
     )
 
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +28,7 @@ from tests.dialect_papers import (
     status_files,
 )
 from tests.test_core_scanners import differences
+from tests.with_bounds import run_with_bounds
 
 #: Damaged files per dialect; PAYSVC_TEST_DAMAGED asks for more.
 DAMAGED = 4 * int(os.environ.get("PAYSVC_TEST_DAMAGED", "700"))
@@ -236,10 +234,4 @@ def test_fields_wider_than_their_record_are_a_mistake_of_the_caller() -> None:
 @pytest.mark.slow
 def test_no_kernel_reads_or_writes_outside_its_arrays() -> None:
     """The same files again with every index checked."""
-    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "PAYSVC_TEST_DAMAGED": "300"}
-    words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", __file__]
-    words += ["-k", "damaged or plain or table or middle or any_bytes"]
-    done = subprocess.run(
-        words, env=environment, capture_output=True, text=True, cwd=Path(__file__).parents[1], check=False
-    )
-    assert done.returncode == 0, done.stdout[-3_000:] + done.stderr[-1_000:]
+    run_with_bounds(__file__, "damaged or plain or table or middle or any_bytes", PAYSVC_TEST_DAMAGED="300")

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from paysvc.core.columns import TextColumn
+from paysvc.core.text_column import TextColumn
 from paysvc.store.bulk import Same, insert_columns, next_ids, read_columns, read_parts, update_columns
 from paysvc.store.engine import Database
 from paysvc.store.tables import calendar_override, obligation, programme, rate, setting

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DataError, IntegrityError
 
-from paysvc.core.columns import TextColumn
+from paysvc.core.text_column import TextColumn
 from paysvc.store.bulk import Same, Values, WithNulls, insert_columns, read_columns, update_columns
 from paysvc.store.engine import Database, open_database
 from paysvc.store.packed import read_packed

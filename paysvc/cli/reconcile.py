@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -85,7 +86,8 @@ def reconcile(sent: tuple[str, ...], returned: tuple[str, ...], lines: Path | No
     try:
         orders, answers = _paths("--sent", sent), _paths("--returned", returned)
         target = _target(lines, orders + answers) if lines else None
-        found = reconcile_files([_open(path) for path in orders], [_open(path) for path in answers])
+        with ExitStack() as files:
+            found = reconcile_files([_open(path, files) for path in orders], [_open(path, files) for path in answers])
         if target:
             _write(target, found.comparison.iter_lines())
     except PaysvcError as error:
@@ -117,10 +119,10 @@ def _paths(option: str, values: Sequence[str]) -> list[Path]:
     return paths
 
 
-def _open(path: Path) -> tuple[str, Source]:
+def _open(path: Path, files: ExitStack) -> tuple[str, Source]:
     name = click.format_filename(path)
     try:
-        return name, Source.at(path)
+        return name, files.enter_context(Source.at(path))
     except OSError as failure:
         message = f"The file cannot be read: {failure.strerror or type(failure).__name__}."
         raise InvalidInput("file_unreadable", message, next_step="Check the name.", place=name) from None

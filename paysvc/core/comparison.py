@@ -9,27 +9,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from paysvc.core.columns import (
-    BOOKED,
-    Bool,
-    Columns,
-    EntryColumns,
-    Int64,
-    SentColumns,
-    StatusColumns,
-    TextColumn,
-    UInt8,
-    concatenate,
-    no_entries,
-)
+from paysvc.core.columns import BOOKED, Columns, EntryColumns, SentColumns, StatusColumns, concatenate, no_entries
 from paysvc.core.join import Keys
 from paysvc.core.messages import GroupStatus
+from paysvc.core.text_column import Bool, Int64, TextColumn, UInt8, concatenate_text
 from paysvc.core.verdicts import KINDS, OUTCOMES, REJECTED, Tally, first_text, judge, kinds_of, totals_by_outcome
 from paysvc.domain.bank_returns import REFUSALS
 from paysvc.domain.money import VND
 from paysvc.domain.reconciliation import DiscrepancyKind, Outcome
 
 _LINES_AT_ONCE = 50_000
+_JUDGED_AT_ONCE = 1_000_000
 
 _OUTCOMES = tuple(map(str, OUTCOMES))
 #: What is written for each set of discrepancies, its kinds in the order of `DiscrepancyKind`.
@@ -58,9 +48,11 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """All that was sent. `instruction_id` is each payment's InstrId, or empty."""
+    """All that was sent, and other names of some of it: the payment in row `rows[i]` has the InstrId
+    `instruction_id[i]`, which is not its EndToEndId."""
 
     payments: SentColumns
+    rows: Int64
     instruction_id: TextColumn
 
 
@@ -82,12 +74,13 @@ class LineColumns(Columns):
 class Comparison:
     """Figures and lines; `outcomes` holds (number, đồng sent) of each outcome.
 
-    `lines` are in the order of their EndToEndIds, stray references after them.
+    `lines` are in the order of their EndToEndIds, stray references after them. They are put
+    together when somebody asks for them, some at a time.
     """
 
     outcomes: dict[Outcome, tuple[int, int]]
     discrepancies: dict[DiscrepancyKind, int]
-    _known: LineColumns
+    _judged: _Judged
     _strays: tuple[Line, ...]
 
     @property
@@ -96,11 +89,10 @@ class Comparison:
 
     def iter_lines(self) -> Iterator[Line]:
         """The lines one by one; never all of them as objects."""
-        order = self._known.end_to_end_id.order()
+        order = self._judged.payments.end_to_end_id.order()
         for begin in range(0, len(order), _LINES_AT_ONCE):
-            for reference, outcome, *figures, discrepancy in self._known.take(
-                order[begin : begin + _LINES_AT_ONCE]
-            ).to_tuples():
+            lines = self._judged.lines(order[begin : begin + _LINES_AT_ONCE])
+            for reference, outcome, *figures, discrepancy in lines.to_tuples():
                 yield Line._make((reference, _OUTCOMES[outcome], *figures, _NAMED[discrepancy]))
         yield from self._strays
 
@@ -111,10 +103,10 @@ class Comparing:
     The order of pieces, and of rows in them, changes nothing.
     """
 
-    def __init__(self, sent: Sent) -> None:
-        """Raises ValueError when an EndToEndId was sent twice."""
+    def __init__(self, sent: Sent, keys: Keys) -> None:
+        """`keys` are the payments' EndToEndIds."""
         self._sent = sent
-        self._keys = Keys.of(sent.payments.end_to_end_id)
+        self._keys = keys
         self._tally = Tally(sent.payments)
         self._unknown = [no_entries()]
         self._by_instruction_id: dict[bytes, int] | None = None
@@ -129,33 +121,21 @@ class Comparing:
         """The result, with what the bank said of single payments, and of whole files and blocks."""
         payments = self._sent.payments
         at_statuses = self._find(statuses.reference)
-        booked = self._tally.columns()
-        refusals = _refusals(payments, statuses, groups, at_statuses)
-        outcomes, kinds = judge(booked, refusals.refused)
+        judged = _Judged(payments, self._tally, _refusals(payments, statuses, groups, at_statuses))
         strays = _stray_lines(concatenate(self._unknown), statuses, at_statuses)
-        flags = kinds_of(kinds)
-        counts = {kind: int(flags[kind].sum()) if kind in flags else len(strays) for kind in DiscrepancyKind}
-        known = LineColumns(
-            end_to_end_id=payments.end_to_end_id,
-            outcome=outcomes,
-            amount_sent_vnd=payments.amount_vnd,
-            amount_settled_vnd=booked.debited_vnd,
-            amount_returned_vnd=booked.credited_vnd,
-            reason_code=booked.reason_code.or_else(refusals.reason_code.pick(_only(outcomes == REJECTED))),
-            bank_reference=booked.bank_reference.or_else(refusals.bank_reference),
-            discrepancy=kinds,
-        )
-        return Comparison(totals_by_outcome(outcomes, payments.amount_vnd), counts, known, tuple(strays))
+        counts = {kind: judged.discrepancies.get(kind, len(strays)) for kind in DiscrepancyKind}
+        return Comparison(judged.totals, counts, judged, tuple(strays))
 
     def _find(self, references: TextColumn) -> Int64:
         """The payment of each reference: by EndToEndId, else by an InstrId that only one payment has."""
         positions = self._keys.find(references)
         missed = np.flatnonzero(positions < 0)
-        if len(missed) and len(self._sent.instruction_id.data):
+        if len(missed) and len(self._sent.rows):
             if self._by_instruction_id is None:
                 ids = self._sent.instruction_id.to_bytes_list()
                 often = Counter(ids)
-                self._by_instruction_id = {one: row for row, one in enumerate(ids) if one and often[one] == 1}
+                named = zip(ids, self._sent.rows.tolist(), strict=True)
+                self._by_instruction_id = {one: row for one, row in named if often[one] == 1}
             values = references.take(missed).to_bytes_list()
             positions[missed] = [self._by_instruction_id.get(value, -1) for value in values]
         return positions
@@ -171,38 +151,78 @@ def rows_of(group: GroupStatus, payments: SentColumns) -> Int64:
 
 @dataclass(frozen=True, slots=True)
 class _Refusals:
-    """Per payment: whether the bank refused it, why, and the reference its report gave."""
+    """Per payment: whether the bank refused it, and where in `texts` the reason and the reference of
+    its report stand (−1 where it gave none)."""
 
     refused: Bool
-    reason_code: TextColumn
-    bank_reference: TextColumn
+    texts: TextColumn
+    reason_at: Int64
+    reference_at: Int64
 
 
 def _refusals(
     payments: SentColumns, statuses: StatusColumns, groups: Sequence[GroupStatus], positions: Int64
 ) -> _Refusals:
     """Refusals of payments, blocks and files: the closest word gives the reason, of equals the smallest."""
-    count = len(payments)
+    count, said = len(payments), len(statuses)
+    refused = np.zeros(count, dtype=np.bool_)
+    refusing = [group for group in groups if group.status in REFUSALS]
+    if not said and not refusing:
+        # Without any word of a bank nothing is kept for each payment.
+        nowhere = np.broadcast_to(np.int64(-1), count)
+        return _Refusals(refused, TextColumn.of([]), nowhere, nowhere)
     is_known = positions >= 0
     rows = np.flatnonzero(is_known & statuses.status.is_in(REFUSALS))
-    refused = np.zeros(count, dtype=np.bool_)
     refused[positions[rows]] = True
-    reasons = statuses.reason_code.pick(first_text(statuses.reason_code, rows, positions[rows], count))
-    refusing = [group for group in groups if group.status in REFUSALS]
-    for group in sorted(refusing, key=lambda one: (one.payment_information_id is None, one.reason_code)):
+    reason_at = first_text(statuses.reason_code, rows, positions[rows], count)
+    rows = np.flatnonzero(is_known)
+    reference_at = first_text(statuses.bank_reference, rows, positions[rows], count)
+    reference_at[reference_at >= 0] += said
+    refusing.sort(key=lambda one: (one.payment_information_id is None, one.reason_code))
+    for at, group in enumerate(refusing, 2 * said):
         meant = rows_of(group, payments)
         refused[meant] = True
-        said = np.full(count, -1, dtype=np.int64)
-        said[meant] = 0
-        reasons = reasons.or_else(TextColumn.of([group.reason_code]).pick(said))
-    rows = np.flatnonzero(is_known)
-    references = statuses.bank_reference.pick(first_text(statuses.bank_reference, rows, positions[rows], count))
-    return _Refusals(refused, reasons, references)
+        if group.reason_code:
+            reason_at[meant[reason_at[meant] < 0]] = at
+    reasons = TextColumn.of([group.reason_code for group in refusing])
+    texts = concatenate_text([statuses.reason_code, statuses.bank_reference, reasons])
+    return _Refusals(refused, texts, reason_at, reference_at)
 
 
-def _only(chosen: Bool) -> Int64:
-    """Each row's own position where it is chosen, else −1."""
-    return np.where(chosen, np.arange(len(chosen)), -1)
+class _Judged:
+    """The verdict on every payment. What it rests on stays where it was added up, and is put
+    together for the rows that somebody looks at: all of it at once would be as much again."""
+
+    def __init__(self, payments: SentColumns, tally: Tally, refusals: _Refusals) -> None:
+        self.payments, self._tally, self._refusals = payments, tally, refusals
+        self._outcomes, self._kinds = (np.empty(len(payments), np.uint8) for _ in range(2))
+        #: Number of payments and đồng sent of each outcome, and number of payments with each kind of `KINDS`.
+        self.totals = dict.fromkeys(OUTCOMES, (0, 0))
+        self.discrepancies = dict.fromkeys(KINDS, 0)
+        for begin in range(0, len(payments), _JUDGED_AT_ONCE):
+            rows = np.arange(begin, min(begin + _JUDGED_AT_ONCE, len(payments)))
+            outcomes, kinds = judge(tally.of(rows), refusals.refused[rows])
+            self._outcomes[rows], self._kinds[rows] = outcomes, kinds
+            for outcome, (count, amount) in totals_by_outcome(outcomes, payments.amount_vnd[rows]).items():
+                before = self.totals[outcome]
+                self.totals[outcome] = (before[0] + count, before[1] + amount)
+            for kind, flags in kinds_of(kinds).items():
+                self.discrepancies[kind] += int(flags.sum())
+
+    def lines(self, rows: Int64) -> LineColumns:
+        """The lines of these payments, in this order."""
+        refusals, booked, outcomes = self._refusals, self._tally.of(rows), self._outcomes[rows]
+        reasons = refusals.texts.pick(np.where(outcomes == REJECTED, refusals.reason_at[rows], -1))
+        return LineColumns(
+            end_to_end_id=self.payments.end_to_end_id.take(rows),
+            outcome=outcomes,
+            amount_sent_vnd=self.payments.amount_vnd[rows],
+            amount_settled_vnd=booked.debited_vnd,
+            amount_returned_vnd=booked.credited_vnd,
+            reason_code=booked.reason_code.or_else(reasons),
+            bank_reference=booked.bank_reference.or_else(refusals.texts.pick(refusals.reference_at[rows])),
+            discrepancy=self._kinds[rows],
+        )
 
 
 def _stray_lines(unknown: EntryColumns, statuses: StatusColumns, at_statuses: Int64) -> list[Line]:

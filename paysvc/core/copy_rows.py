@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from paysvc.core.columns import Bool, Int64, TextColumn, UInt8, frozen
 from paysvc.core.compiled import kernel
+from paysvc.core.text_column import Bool, Int64, TextColumn, UInt8, frozen
 from paysvc.core.words import copy_bytes
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)

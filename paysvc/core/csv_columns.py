@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from paysvc.core.columns import Int64, TextColumn
 from paysvc.core.row_writer import write_rows
+from paysvc.core.text_column import Int64, TextColumn
 from paysvc.domain.report_lines import csv_bytes
 
 _COMMA, _END = 0x2C, 0x0A

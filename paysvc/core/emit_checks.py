@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from paysvc.core.columns import Int64, TextColumn, concatenate_text, frozen
 from paysvc.core.proof import exact_sum
+from paysvc.core.text_column import Int64, TextColumn, concatenate_text, frozen
 from paysvc.domain.identifiers import is_bank_bin
 from paysvc.domain.money import MAX_PAYMENT_VND, MAX_TOTAL_VND
 

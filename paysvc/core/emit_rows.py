@@ -16,8 +16,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from paysvc.core.columns import Int64, TextColumn, UInt8, frozen
 from paysvc.core.messages import ControlTotals
+from paysvc.core.text_column import Int64, TextColumn, UInt8, frozen
 
 #: Small enough that a chunk is hashed and copied while it is in the processor's cache, and large
 #: enough that calling the kernel and waking the other thread cost nothing.

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from paysvc.core.columns import Bool, Columns, Int64, TextColumn, concatenate
+from paysvc.core.columns import Columns, concatenate
 from paysvc.core.report_lines import LineColumns
+from paysvc.core.text_column import Bool, Int64, TextColumn
 from paysvc.domain.money import VND
 from paysvc.domain.report_lines import (
     NOT_SENT,

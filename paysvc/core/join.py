@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from paysvc.core.columns import Int64, TextColumn
+from paysvc.core.text_column import Int64, TextColumn
 
 #: Keys from which on the kernels are worth being loaded; fewer go into a dictionary.
 WORTH_A_KERNEL = 20_000

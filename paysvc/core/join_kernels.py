@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from paysvc.core.columns import Int64, TextColumn, UInt8, frozen
 from paysvc.core.compiled import kernel
+from paysvc.core.text_column import Int64, TextColumn, UInt8, frozen
 from paysvc.core.words import KEEP, digits_value, fold, prefetch, same_bytes, word
 
 _U = np.uint64

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paysvc.core.columns import Bool, Int64
 from paysvc.core.name_pairs import compare_pairs
+from paysvc.core.text_column import Bool, Int64
 from paysvc.domain.matching import (
     ABOUT_ONE_ACCOUNT,
     RULES_VERSION,

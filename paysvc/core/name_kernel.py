@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from paysvc.core.columns import UInt8
 from paysvc.core.compiled import kernel
+from paysvc.core.text_column import UInt8
 from paysvc.domain.names import base_letter, spelled_letter
 
 Codes = NDArray[np.uint32]

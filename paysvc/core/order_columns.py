@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from paysvc.core.columns import Columns, Int64, TextColumn
+from paysvc.core.columns import Columns
+from paysvc.core.text_column import Int64, TextColumn
 
 
 @dataclass(frozen=True, slots=True)

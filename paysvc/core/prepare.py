@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 
 from paysvc.core import name_kernel, tally_kernels
-from paysvc.core.columns import EntryColumns, SentColumns, TextColumn
+from paysvc.core.columns import EntryColumns, SentColumns
 from paysvc.core.copy_rows import NO_NULLS, BytesField, Field, IntegerField, SameField, copy_blocks
 from paysvc.core.emit_pain001 import write_pain001
 from paysvc.core.emit_pain008 import write_pain008
@@ -27,6 +27,7 @@ from paysvc.core.scan_fields import scan_delimited, scan_records
 from paysvc.core.scan_mt940_lines import scan_lines
 from paysvc.core.scan_pain_columns import scan_payments, scan_statuses
 from paysvc.core.source import Source
+from paysvc.core.text_column import CategoryColumn, TextColumn
 from paysvc.core.words import RUNS_HERE
 
 _AMOUNT = '<Amt Ccy="VND">1</Amt><CdtDbtInd>DBIT</CdtDbtInd>'
@@ -102,12 +103,13 @@ def _find_keys() -> object:
 
 def _add_up() -> object:
     one = TextColumn.of(["1"])
-    sent = SentColumns(one, np.ones(1, np.int64), one, one, one)
+    same = CategoryColumn.repeat("1", 1)
+    sent = SentColumns(one, np.ones(1, np.int64), same, same, same)
     rows = tally_kernels.Rows(sent)
     no, zero = np.zeros(1, np.bool_), np.zeros(1, np.uint8)
     number = np.ones(1, np.int32)
     rows.add(EntryColumns(one, np.ones(1, np.int64), one, no, zero, one, one, number, one), np.zeros(1, np.int64))
-    outcomes, _ = tally_kernels.judge(rows.columns()[:6], no)
+    outcomes, _ = tally_kernels.judge(rows.of(np.zeros(1, np.int64))[:6], no)
     return tally_kernels.totals(outcomes, np.ones(1, np.int64), np.zeros(1, np.int32), (1, 5))
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from paysvc.core.columns import BOOKED, Bool, EntryColumns, Int32, Int64
+from paysvc.core.columns import BOOKED, EntryColumns
 from paysvc.core.messages import Statement
+from paysvc.core.text_column import Bool, Int32, Int64
 from paysvc.domain.money import VND, format_vnd
 
 

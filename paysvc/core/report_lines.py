@@ -8,9 +8,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from paysvc.core.columns import Bool, Columns, Int64, TextColumn, group_rows
+from paysvc.core.columns import Columns
 from paysvc.core.csv_columns import numbers_text, read_csv, text_numbers, write_csv
 from paysvc.core.proof import exact_sum, exact_sums
+from paysvc.core.text_column import Bool, Int64, TextColumn, group_rows
 from paysvc.domain.report_figures import Booking, Cell, Figure, Summary
 from paysvc.domain.report_lines import SEPARATOR, SETTLED, ReportLine
 

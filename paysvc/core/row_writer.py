@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from paysvc.core.columns import Int64, TextColumn, UInt8
+from paysvc.core.text_column import Int64, TextColumn, UInt8
 
 
 def write_rows(pieces: Sequence[bytes | TextColumn], count: int) -> UInt8:

@@ -3,14 +3,10 @@ claims kept for the proof."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from paysvc.core.columns import (
-    EntryColumns,
-    concatenate,
-    no_entries,
-)
+from paysvc.core.columns import EntryColumns, concatenate, no_entries
 from paysvc.core.messages import Statement
 from paysvc.core.scan_camt_parser import Claims, EntriesOf, EntryParser, nothing_counted, shape_of
 from paysvc.core.scan_claims import StatementClaims
@@ -62,15 +58,19 @@ class StatementFile:
                     given += len(entries)
                     yield number, entries
             except NotUnderstood:
-                self._claims = Claims()
+                self._claims.forget()
             else:
                 return
         # Up to here both readers say the same; the parser goes on where the scanner stopped.
-        for number, entries in _parsed(self._source, self._name, self._claims):
+        for number, entries in EntryParser(self._name, self._claims).read(self._source):
             passed = min(given, len(entries))
             given -= passed
             if passed < len(entries):
                 yield number, entries.part(passed, len(entries))
+
+    def whole(self) -> tuple[str, tuple[Statement, ...]]:
+        """The bank's message id and the statements, entries and all; instead of iterating."""
+        return _whole(self, self._claims)
 
 
 def read_camt(content: bytes | Source) -> tuple[str, tuple[Statement, ...]]:
@@ -79,43 +79,38 @@ def read_camt(content: bytes | Source) -> tuple[str, tuple[Statement, ...]]:
     Nothing is believed yet: `core.proof` says whether a statement's figures agree. Raises
     `FileRefused` as `StatementFile` does.
     """
-    file = StatementFile(content)
-    return _collected(iter(file), lambda: (file.message_id, file.statements))
+    return StatementFile(content).whole()
 
 
 def read_notifications(content: bytes | Source) -> tuple[str, tuple[Statement, ...]]:
     """The same of a camt.054 file. A notification names no balances, so that nothing proves it
     by itself; raises `FileRefused` as `StatementFile` does."""
-    file = StatementFile(content, NOTIFICATIONS)
-    return _collected(iter(file), lambda: (file.message_id, file.statements))
+    return StatementFile(content, NOTIFICATIONS).whole()
 
 
 def read_by_parser(content: bytes, name: str) -> tuple[str, tuple[Statement, ...]]:
     """All of any legal file and any fault: the reference that the scanner is held against."""
     claims = Claims()
-    found = _parsed(Source.of(content), name, claims)
-    return _collected(found, lambda: (claims.message_id, tuple(claims.statements)))
+    return _whole(EntryParser(name, claims).read(Source.of(content)), claims)
 
 
 def read_scanned(content: bytes, name: str) -> tuple[str, tuple[Statement, ...]] | None:
     """All of a file of plain entries; None where only `read_by_parser` can tell."""
     claims = Claims()
-    found = _scanned(Source.of(content), name, claims)
     try:
-        return _collected(found, lambda: (claims.message_id, tuple(claims.statements)))
+        return _whole(_scanned(Source.of(content), name, claims), claims)
     except NotUnderstood:
         return None
 
 
-def _collected(
-    found: Iterator[EntriesOf], ended: Callable[[], tuple[str, tuple[Statement, ...]]]
-) -> tuple[str, tuple[Statement, ...]]:
+def _whole(found: Iterable[EntriesOf], claims: Claims) -> tuple[str, tuple[Statement, ...]]:
     pieces: dict[int, list[EntryColumns]] = {}
     for number, entries in found:
         pieces.setdefault(number, []).append(entries)
-    message_id, statements = ended()
-    whole = (replace(one, entries=concatenate(pieces.get(at) or [one.entries])) for at, one in enumerate(statements))
-    return message_id, tuple(whole)
+    # What is claimed is known when the last entry has been handed out, and not before.
+    whole = enumerate(claims.statements)
+    statements = tuple(replace(one, entries=concatenate(pieces.get(at) or [one.entries])) for at, one in whole)
+    return claims.message_id, statements
 
 
 def _scanned(source: Source, name: str, claims: Claims) -> Iterator[EntriesOf]:
@@ -153,8 +148,3 @@ def _read_frame(frame: bytes, name: str, counted: Sequence[dict[tuple[bool, bool
             claims.statements.append(StatementClaims(name, element, [], counts).statement(no_entries()))
     if not claims.statements or len(claims.statements) != len(counted):
         raise NotUnderstood
-
-
-def _parsed(source: Source, name: str, claims: Claims) -> Iterator[EntriesOf]:
-    """By the parser."""
-    return EntryParser(name, claims).read(source)

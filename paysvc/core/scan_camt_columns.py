@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from paysvc.core.columns import Bool, EntryColumns, Int32, Int64, UInt8
+from paysvc.core.columns import EntryColumns
 from paysvc.core.compiled import kernel
 from paysvc.core.scan_records import RecordScan, Segment
 from paysvc.core.scan_xml import Shape
@@ -26,6 +26,7 @@ from paysvc.core.spans import (
     reference_at,
     text_column,
 )
+from paysvc.core.text_column import Bool, Int32, Int64, UInt8
 from paysvc.core.words import KEEP, word
 from paysvc.core.xml_kernel import Space
 from paysvc.core.xml_paths import CompiledPaths, Leaf, MessagePaths, Node, Repeat, compile_paths

@@ -12,14 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from paysvc.core.columns import (
-    BOOKED,
-    ENTRY_STATUS_CODES,
-    INFORMATION,
-    EntryColumns,
-    TextColumn,
-    no_entries,
-)
+from paysvc.core.columns import BOOKED, ENTRY_STATUS_CODES, INFORMATION, EntryColumns, no_entries
 from paysvc.core.messages import Statement
 from paysvc.core.scan_amount import Amount, amount_of, count_of
 from paysvc.core.scan_claims import DIRECTIONS, StatementClaims
@@ -33,6 +26,7 @@ from paysvc.core.scan_xml import (
     text_of,
 )
 from paysvc.core.source import Source
+from paysvc.core.text_column import TextColumn
 from paysvc.domain.errors import FileRefused
 from paysvc.domain.money import MAX_PAYMENT_VND, MAX_TOTAL_VND
 
@@ -56,6 +50,11 @@ class Claims:
 
     message_id: str = ""
     statements: list[Statement] = field(default_factory=list)
+
+    def forget(self) -> None:
+        """As if nothing had been read."""
+        self.message_id = ""
+        self.statements.clear()
 
 
 def nothing_counted() -> dict[tuple[bool, bool], int]:

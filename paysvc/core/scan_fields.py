@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from paysvc.core.columns import Int64, UInt8, frozen
 from paysvc.core.compiled import kernel
 from paysvc.core.line_fields import BYTES, CAPITALS, CODE, NUMBER, WORD, Field
 from paysvc.core.spans import SPAN_BITS, number_at
+from paysvc.core.text_column import Int64, UInt8, frozen
 from paysvc.core.words import KEEP, RUNS_HERE, SPACES, is_blank, next_of, printable, word
 
 _RETURN, _LINE_END, _SPACE, _A, _Z = b"\r\n AZ"

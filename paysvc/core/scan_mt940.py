@@ -18,9 +18,10 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 
-from paysvc.core.columns import BOOKED, EntryColumns, TextColumn
+from paysvc.core.columns import BOOKED, EntryColumns
 from paysvc.core.messages import Statement, StatementProof
 from paysvc.core.scan_xml import WORTH_SCANNING
+from paysvc.core.text_column import TextColumn
 from paysvc.domain.errors import FileRefused
 from paysvc.domain.money import VND
 

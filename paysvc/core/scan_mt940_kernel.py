@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from paysvc.core.columns import Bool, Int64
 from paysvc.core.compiled import kernel
 from paysvc.core.spans import SPAN_BITS, SPAN_LENGTH, digit, is_not_provided
+from paysvc.core.text_column import Bool, Int64
 from paysvc.core.words import KEEP, next_of, word
 
 _U = np.uint64

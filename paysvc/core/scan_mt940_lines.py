@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from paysvc.core.columns import BOOKED, EntryColumns, TextColumn, UInt8, number_groups
+from paysvc.core.columns import BOOKED, EntryColumns
 from paysvc.core.scan_mt940_kernel import NO_ENTRY_DAY, OPEN, Rows, scan_part
 from paysvc.core.spans import picked_texts, text_column
+from paysvc.core.text_column import TextColumn, UInt8, number_groups
 from paysvc.core.words import RUNS_HERE
 
 _MOST_RUNS = 4_096

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paysvc.core.columns import SentColumns, TextColumn, concatenate, concatenate_text
+from paysvc.core.columns import SentColumns, drained
 from paysvc.core.messages import ControlTotals
 from paysvc.core.scan_amount import amount_of, count_of, total_of
 from paysvc.core.scan_xml import (
@@ -23,6 +23,7 @@ from paysvc.core.scan_xml import (
     text_of,
 )
 from paysvc.core.source import Source
+from paysvc.core.text_column import CategoryColumn, TextColumn, concatenate_text
 from paysvc.domain.errors import FileRefused
 from paysvc.domain.money import MAX_TOTAL_VND
 
@@ -127,7 +128,7 @@ class _OrderReader:
             message_id=self._message_id,
             created_at=self._created_at,
             totals=ControlTotals(self._count, self._sum),
-            payments=concatenate(self._pieces),
+            payments=drained(self._pieces),
             accounts=frozenset(filter(None, self._accounts)),
             instruction_id=concatenate_text(self._instruction_ids),
         )
@@ -180,9 +181,9 @@ class _OrderReader:
             SentColumns(
                 end_to_end_id=payments.end_to_end_id.part(begin, end),
                 amount_vnd=payments.amount_vnd[begin:end],
-                currency=payments.currency.part(begin, end),
-                message_id=TextColumn.repeat(self._message_id, end - begin),
-                payment_information_id=TextColumn.repeat(self._text(block, "PmtInfId"), end - begin),
+                currency=CategoryColumn.of(payments.currency.part(begin, end)),
+                message_id=CategoryColumn.repeat(self._message_id, end - begin),
+                payment_information_id=CategoryColumn.repeat(self._text(block, "PmtInfId"), end - begin),
             )
         )
 
@@ -209,9 +210,9 @@ class _OrderReader:
             SentColumns(
                 end_to_end_id=TextColumn.of(references),
                 amount_vnd=np.array(amounts, dtype=np.int64),
-                currency=TextColumn.of(currencies),
-                message_id=TextColumn.repeat(self._message_id, len(rows)),
-                payment_information_id=TextColumn.repeat(self._text(block, "PmtInfId"), len(rows)),
+                currency=CategoryColumn.of(TextColumn.of(currencies)),
+                message_id=CategoryColumn.repeat(self._message_id, len(rows)),
+                payment_information_id=CategoryColumn.repeat(self._text(block, "PmtInfId"), len(rows)),
             )
         )
 

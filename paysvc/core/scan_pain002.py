@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from paysvc.core.columns import StatusColumns, TextColumn, concatenate, no_statuses
+from paysvc.core.columns import StatusColumns, concatenate, no_statuses
 from paysvc.core.messages import BankReturns, ControlTotals, GroupStatus
 from paysvc.core.scan_amount import count_of, total_of
 from paysvc.core.scan_xml import (
@@ -28,6 +28,7 @@ from paysvc.core.scan_xml import (
     text_of,
 )
 from paysvc.core.source import Source
+from paysvc.core.text_column import TextColumn
 from paysvc.domain.errors import FileRefused
 
 if TYPE_CHECKING:

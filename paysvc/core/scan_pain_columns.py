@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from paysvc.core.columns import Columns, Int64, StatusColumns, TextColumn, UInt8, concatenate, no_statuses
+from paysvc.core.columns import Columns, StatusColumns, concatenate, no_statuses
 from paysvc.core.compiled import kernel
 from paysvc.core.scan_records import RecordScan
 from paysvc.core.source import NotUnderstood, Source
 from paysvc.core.spans import SPAN_BITS, SPAN_LENGTH, amount_at, reference_at, text_column
+from paysvc.core.text_column import Int64, TextColumn, UInt8
 from paysvc.core.words import KEEP, word
 from paysvc.core.xml_kernel import Space
 from paysvc.core.xml_paths import CompiledPaths, Leaf, MessagePaths, Node, compile_paths

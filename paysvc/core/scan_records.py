@@ -21,8 +21,8 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from paysvc.core.columns import UInt8
 from paysvc.core.source import NotUnderstood, Room, Source
+from paysvc.core.text_column import UInt8
 from paysvc.core.words import RUNS_HERE, STRIDE
 from paysvc.core.xml_kernel import CLOSED, DEEPEST, RUN_ENDED, RUN_STARTED, Space, walk
 from paysvc.core.xml_paths import CompiledPaths

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from paysvc.core.columns import BOOKED as ENTRY_BOOKED
-from paysvc.core.columns import Bool, EntryColumns, SentColumns, UInt8, concatenate, no_entries
+from paysvc.core.columns import EntryColumns, SentColumns, concatenate, no_entries
 from paysvc.core.join import Keys
 from paysvc.core.messages import BankReturns, GroupStatus, Statement
 from paysvc.core.proof import exact_sum
+from paysvc.core.text_column import Bool, UInt8
 from paysvc.core.verdicts import OUTSTANDING, REJECTED, UNKNOWN, TallyColumns, decide, tally
 from paysvc.domain.bank_returns import REFUSALS
 from paysvc.domain.money import VND

@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from paysvc.core.columns import UInt8
+from paysvc.core.text_column import UInt8
 
 _DIGESTED_AT_ONCE = 1 << 20
 

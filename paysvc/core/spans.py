@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from paysvc.core.columns import Int64, TextColumn, UInt8, frozen
 from paysvc.core.compiled import kernel
+from paysvc.core.text_column import Int64, TextColumn, UInt8, frozen
 from paysvc.core.words import KEEP, copy_spans, digits_value, word
 from paysvc.domain.money import MAX_PAYMENT_VND
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from paysvc.core import verdicts
-from paysvc.core.columns import Bool, Columns, Int64, UInt8
+from paysvc.core.columns import Columns
+from paysvc.core.text_column import Bool, Int64, UInt8
 from paysvc.core.verdicts import TallyColumns
 
 #: What a state code stands for (names of `domain.instructions.InstructionState`).

@@ -1,7 +1,7 @@
 """Booked entries added up under their instructions, and what follows for each: compiled.
 
-One row of six words an instruction, so that an entry touches hardly more than one line of
-memory wherever its instruction stands. `verdicts` says what is computed; here it is only computed faster.
+One row of four words an instruction, so that an ordinary entry touches one line of memory
+wherever its instruction stands. `verdicts` says what is computed; here it is only computed faster.
 """
 
 from __future__ import annotations
@@ -11,30 +11,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paysvc.core.columns import (
-    BOOKED,
-    Bool,
-    EntryColumns,
-    Int32,
-    Int64,
-    SentColumns,
-    TextColumn,
-    UInt8,
-    concatenate_text,
-    frozen,
-)
+from paysvc.core.columns import BOOKED, EntryColumns, SentColumns
 from paysvc.core.compiled import kernel
 from paysvc.core.join_kernels import for_both, in_halves, letters
-from paysvc.core.spans import gathered
+from paysvc.core.spans import gathered, picked_texts
+from paysvc.core.text_column import Bool, Int32, Int64, TextColumn, UInt8, concatenate_text, frozen
 from paysvc.core.verdicts import KINDS, OUTSTANDING, REJECTED, RETURNED, SETTLED
 from paysvc.core.words import KEEP, prefetch, word
 from paysvc.domain.reconciliation import DiscrepancyKind
 
 _U = np.uint64
 
-#: Words of a row: amount sent, sums booked, numbers of debits and credits with marks, spans of texts.
-_AMOUNT, _DEBITED, _CREDITED, _COUNTS, _REASON, _REFERENCE = range(6)
-_WORDS = 6
+#: Words of a row: amount sent, numbers of debits and credits with marks, sum of debits, span of the bank's reference.
+_AMOUNT, _COUNTS, _DEBITED, _REFERENCE = range(4)
+_WORDS = 4
+#: What only money that comes back needs, in a row apart, if there is any: sum of credits, span of the reason.
+_CREDITED, _REASON = range(2)
+_SELDOM = 2
 #: In the word of the numbers: marks lowest, debits above them, credits highest.
 _MARK_BITS, _COUNT_BITS = 4, 30
 _COUNT = (1 << _COUNT_BITS) - 1
@@ -49,6 +42,8 @@ _LENGTH = (1 << _LENGTH_BITS) - 1
 _LONGEST_CURRENCY = 7
 
 _AHEAD = 24
+#: Texts get room for one part in so many more, when there is none left.
+_PART_GROWN = 8
 
 _BOOKED = int(BOOKED)
 _OUTSTANDING, _SETTLED, _RETURNED, _REJECTED = map(int, (OUTSTANDING, SETTLED, RETURNED, REJECTED))
@@ -68,15 +63,20 @@ class Rows:
 
     def __init__(self, sent: SentColumns) -> None:
         count = len(sent)
-        self._rows = np.empty(count * _WORDS, dtype=np.int64)
-        amounts, self._currency = frozen(sent.amount_vnd), letters(sent.currency)
+        self._rows = _within_lines(count)
+        #: The number of each instruction's row apart in its half, or 0.
+        self._apart = np.zeros(count, dtype=np.int32)
+        amounts, no_codes = frozen(sent.amount_vnd), np.zeros(0, np.int32)
         in_halves(count, lambda begin, end: _open(self._rows, amounts, begin, end))
-        # One currency is the rule, and is then not looked up where each instruction stands.
-        self._only_currency = np.uint64(_only_code(self._currency, count))
+        #: The code of each row's currency, and each currency as a word.
+        words = _words_of(sent.currency.texts)
+        self._currency = frozen(sent.currency.codes.astype(np.int32) if len(words) > 1 else no_codes), frozen(words)
         #: Instructions of either half keep their texts apart, so that two threads can write.
         self._middle = count // 2
         self._texts = [np.empty(0, dtype=np.uint8) for _ in range(2)]
         self._ends = [0, 0]
+        self._seldom = [np.zeros(_SELDOM, dtype=np.int64) for _ in range(2)]
+        self._seldom_ends = [1, 1]
         self._count = count
         self.total = 0
 
@@ -91,43 +91,58 @@ class Rows:
             letters(entries.bank_reference),
         )
         most = int(entries.reason_code.offsets[-1] + entries.bank_reference.offsets[-1])
-
+        most_apart = int(np.count_nonzero(~entries.is_debit | (entries.reason_code.lengths > 0)))
         at = frozen(positions)
 
         def half(number: int) -> int:
             begin, end = ((0, self._middle), (self._middle, self._count))[number]
-            texts = _with_room(self._texts[number], self._ends[number], most)
-            self._texts[number] = texts
-            upper, lower, kept = _add(
-                self._rows, self._currency, self._only_currency, begin, end, at, columns, texts, self._ends[number]
-            )
+            texts = self._texts[number]
+            if self._ends[number] + most > len(texts):
+                # In place, where the system can: a copy beside it would be the most that is ever held.
+                texts.resize(self._ends[number] + max(most, len(texts) // _PART_GROWN), refcheck=False)
+            seldom, used = self._seldom[number], self._seldom_ends[number]
+            if (used + most_apart) * _SELDOM > len(seldom):
+                seldom.resize((used + max(most_apart, used // _PART_GROWN)) * _SELDOM, refcheck=False)
+            state = (self._rows, self._apart, seldom, texts)
+            upper, lower, kept, used = _add(state, self._currency, begin, end, at, columns, self._ends[number], used)
             if kept < 0:
                 raise ValueError("a currency or a text is longer than any bank's")
-            self._ends[number] = kept
+            self._ends[number], self._seldom_ends[number] = kept, used
             return (int(upper) << 32) + int(lower)
 
         self.total += sum(for_both(len(entries), half))
 
-    def columns(self) -> tuple[Any, ...]:
-        """The values of `TallyColumns`, in its order."""
-        count = self._count
+    def of(self, rows: Int64) -> tuple[Any, ...]:
+        """The values of `TallyColumns` for these instructions, in its order."""
+        count = len(rows)
         numbers = [np.empty(count, dtype=np.int64) for _ in range(4)]
         marks = [np.empty(count, dtype=np.bool_) for _ in range(2)]
         spans = [np.empty(count, dtype=np.int64) for _ in range(2)]
-        rows, into = frozen(self._rows), (*numbers, *marks, *spans)
-        in_halves(count, lambda begin, end: _unpack(rows, begin, end, into))
-        return (*numbers, *marks, *(self._kept(one) for one in spans))
+        booked = (frozen(self._rows), frozen(self._apart), *map(frozen, self._seldom), self._middle)
+        into, at = (*numbers, *marks, *spans), frozen(rows)
+        in_halves(count, lambda begin, end: _unpack(booked, at, begin, end, into))
+        return (*numbers, *marks, *(self._kept(rows, one) for one in spans))
 
-    def _kept(self, spans: Int64) -> TextColumn:
+    def _kept(self, rows: Int64, spans: Int64) -> TextColumn:
         if not any(self._ends):
-            return TextColumn.repeat("", self._count)
-        halves = (spans[: self._middle], spans[self._middle :])
-        return concatenate_text(
+            return TextColumn.repeat("", len(rows))
+        is_upper = rows >= self._middle
+        lower = len(rows) - int(is_upper.sum())
+        is_parted = not is_upper[:lower].any()
+        order = np.arange(len(rows)) if is_parted else np.argsort(is_upper, kind="stable")
+        parted = spans if is_parted else spans[order]
+        halves = (parted[:lower], parted[lower:])
+        texts = concatenate_text(
             for_both(
-                self._count,
+                len(rows),
                 lambda at: gathered(self._texts[at], halves[at] >> _LENGTH_BITS, halves[at] & _LENGTH),
             )
         )
+        if is_parted:
+            return texts
+        back = np.empty(len(rows), dtype=np.int64)
+        back[order] = np.arange(len(rows))
+        return picked_texts(texts, back)
 
 
 def judge(tally: tuple[Any, ...], refused: Bool) -> tuple[UInt8, UInt8]:
@@ -154,12 +169,11 @@ def totals(
     return counts, sums
 
 
-def _with_room(texts: UInt8, end: int, more: int) -> UInt8:
-    if end + more <= len(texts):
-        return texts
-    grown = np.empty(max(end + more, len(texts) * 3 // 2), dtype=np.uint8)
-    grown[:end] = texts[:end]
-    return grown
+def _within_lines(count: int) -> Int64:
+    """Room for `count` rows, of which none lies across two lines of the processor's cache."""
+    words = np.empty((count + 1) * _WORDS, dtype=np.int64)
+    start = -words.ctypes.data % (_WORDS * words.itemsize) // words.itemsize
+    return words[start : start + count * _WORDS]
 
 
 @kernel
@@ -171,16 +185,8 @@ def _code(currency: Any, row: Any) -> Any:
     return (word(data, at) & KEEP[length]) | (_U(length + 1) << _U(56)) if length <= _LONGEST_CURRENCY else _U(0)
 
 
-@kernel
-def _only_code(currency: Any, count: Any) -> Any:
-    """The currency that all rows have; 0 where they have several, or none."""
-    if count == 0:
-        return _U(0)
-    first = _code(currency, 0)
-    for row in range(1, count):
-        if _code(currency, row) != first:
-            return _U(0)
-    return first
+def _words_of(currencies: TextColumn) -> NDArray[np.uint64]:
+    return np.array([_code(letters(currencies), row) for row in range(len(currencies))], dtype=np.uint64)
 
 
 @kernel
@@ -188,7 +194,7 @@ def _open(rows: Any, amounts: Any, begin: Any, end: Any) -> None:
     for row in range(begin, end):
         at = row * _WORDS
         rows[at + _AMOUNT] = amounts[row]
-        for place in range(_DEBITED, _WORDS):
+        for place in range(_COUNTS, _WORDS):
             rows[at + place] = 0
 
 
@@ -211,22 +217,25 @@ def _keep(texts: Any, end: Any, data: Any, start: Any, length: Any) -> Any:
 
 @kernel
 def _add(
-    rows: Any,
+    state: Any,
     sent_currency: Any,
-    only_currency: Any,
     begin: Any,
     end: Any,
     positions: Any,
     columns: Any,
-    texts: Any,
     kept: Any,
+    used: Any,
 ) -> Any:
-    """Add the booked entries of the instructions `begin` to `end`; `only_currency` is 0 where there are several.
+    """Add the booked entries of the instructions `begin` to `end`.
 
-    Returns the upper and lower half of their sum, and how much of `texts` is now used, or -1
-    for a currency or text that is too long.
+    Returns the upper and lower half of their sum, how much of the kept texts is now used (-1
+    for a currency or text that is too long), and how many rows apart.
     """
+    rows, apart, seldom, texts = state
     status, amounts, debits, currency, reason, reference = columns
+    sent_codes, sent_words = sent_currency
+    # One currency is the rule, and is then not looked up where each instruction stands.
+    only_currency = sent_words[0] if len(sent_words) == 1 else _U(0)
     reasons, reason_at = reason
     references, reference_at = reference
     upper = lower = 0
@@ -238,31 +247,43 @@ def _add(
             continue
         row = position * _WORDS
         amount, is_debit = amounts[entry], debits[entry]
+        start = reason_at[entry]
+        length = reason_at[entry + 1] - start
+        if length > 0 or not is_debit:
+            if apart[position] == 0:
+                apart[position] = used
+                seldom[used * _SELDOM + _CREDITED] = seldom[used * _SELDOM + _REASON] = 0
+                used += 1
+            back = np.int64(apart[position]) * _SELDOM
+        else:
+            back = np.int64(0)
         upper += amount >> 32
         lower += amount & 0xFFFFFFFF
         counts = rows[row + _COUNTS] + (_A_DEBIT if is_debit else _A_CREDIT)
         theirs = _code(currency, entry)
-        own = only_currency if only_currency != _U(0) else _code(sent_currency, position)
+        own = only_currency if only_currency != _U(0) else sent_words[sent_codes[position]]
         if own == _U(0) or theirs == _U(0):
-            return upper, lower, -1
+            return upper, lower, -1, used
         if own != theirs:
             counts |= _CURRENCY_DIFFERS
         else:
             if amount != rows[row + _AMOUNT]:
                 counts |= _AMOUNT_DIFFERS
-            rows[row + (_DEBITED if is_debit else _CREDITED)] += amount
-        start = reason_at[entry]
-        length = reason_at[entry + 1] - start
+            if is_debit:
+                rows[row + _DEBITED] += amount
+            else:
+                seldom[back + _CREDITED] += amount
         if length > _LENGTH:
-            return upper, lower, -1
-        span = rows[row + _REASON]
-        if length > 0 and (span == 0 or _is_before(texts, span, reasons, start, length)):
-            rows[row + _REASON] = _keep(texts, kept, reasons, start, length)
-            kept += length
+            return upper, lower, -1, used
+        if length > 0:
+            span = seldom[back + _REASON]
+            if span == 0 or _is_before(texts, span, reasons, start, length):
+                seldom[back + _REASON] = _keep(texts, kept, reasons, start, length)
+                kept += length
         start = reference_at[entry]
         length = reference_at[entry + 1] - start
         if length > _LENGTH:
-            return upper, lower, -1
+            return upper, lower, -1, used
         span = rows[row + _REFERENCE]
         if length > 0:
             was_debit = counts & _OF_A_DEBIT != 0
@@ -273,21 +294,25 @@ def _add(
                 if is_debit:
                     counts |= _OF_A_DEBIT
         rows[row + _COUNTS] = counts
-    return upper, lower, kept
+    return upper, lower, kept, used
 
 
 @kernel
-def _unpack(rows: Any, begin: Any, end: Any, into: Any) -> None:
+def _unpack(booked: Any, rows_at: Any, begin: Any, end: Any, into: Any) -> None:
+    rows, apart, lower, upper, middle = booked
     debit_count, debited, credit_count, credited, amount_differs, currency_differs, reasons, references = into
     for number in range(begin, end):
-        row = number * _WORDS
+        position = rows_at[number]
+        row, back = position * _WORDS, np.int64(apart[position]) * _SELDOM
         counts = rows[row + _COUNTS]
+        # The first of these rows is nobody's, and 0.
+        seldom = lower if position < middle else upper
         debit_count[number] = (counts >> _MARK_BITS) & _COUNT
         credit_count[number] = counts >> (_MARK_BITS + _COUNT_BITS)
-        debited[number], credited[number] = rows[row + _DEBITED], rows[row + _CREDITED]
+        debited[number], credited[number] = rows[row + _DEBITED], seldom[back + _CREDITED]
         amount_differs[number] = counts & _AMOUNT_DIFFERS != 0
         currency_differs[number] = counts & _CURRENCY_DIFFERS != 0
-        reasons[number], references[number] = rows[row + _REASON], rows[row + _REFERENCE]
+        reasons[number], references[number] = seldom[back + _REASON], rows[row + _REFERENCE]
 
 
 @kernel

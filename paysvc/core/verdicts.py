@@ -7,21 +7,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from paysvc.core.columns import (
-    BOOKED,
-    Bool,
-    Columns,
-    EntryColumns,
-    Int32,
-    Int64,
-    SentColumns,
-    TextColumn,
-    UInt8,
-    concatenate,
-    no_entries,
-)
+from paysvc.core.columns import BOOKED, Columns, EntryColumns, SentColumns, concatenate, no_entries
 from paysvc.core.join import WORTH_A_KERNEL
 from paysvc.core.proof import exact_sum, exact_sums
+from paysvc.core.text_column import Bool, Int32, Int64, TextColumn, UInt8
 from paysvc.domain.money import MAX_TOTAL_VND
 from paysvc.domain.reconciliation import DiscrepancyKind, Outcome
 
@@ -86,9 +75,13 @@ class Tally:
         if self._booked.total > MAX_TOTAL_VND:
             raise ValueError("the entries' amounts are beyond every ledger")
 
+    def of(self, rows: Int64) -> TallyColumns:
+        """What is booked so far under these instructions, in this order."""
+        return TallyColumns(*self._booked.of(rows))
+
     def columns(self) -> TallyColumns:
-        """What is booked so far."""
-        return TallyColumns(*self._booked.columns())
+        """What is booked so far under each."""
+        return self.of(np.arange(self._count))
 
 
 def tally(sent: SentColumns, entries: EntryColumns, positions: Int64) -> TallyColumns:
@@ -156,7 +149,7 @@ class _Booked(Protocol):
 
     def add(self, entries: EntryColumns, positions: Int64) -> None: ...
 
-    def columns(self) -> tuple[Any, ...]: ...
+    def of(self, rows: Int64) -> tuple[Any, ...]: ...
 
 
 class _PlainRows:
@@ -172,16 +165,19 @@ class _PlainRows:
         self._pieces.append((entries.take(rows), positions[rows]))
         self.total += exact_sum(entries.amount_vnd[rows])
 
-    def columns(self) -> tuple[Any, ...]:
+    def of(self, rows: Int64) -> tuple[Any, ...]:
+        return tuple(self._all().take(rows).columns())
+
+    def _all(self) -> TallyColumns:
         sent, count = self._sent, len(self._sent)
         entries = concatenate([piece for piece, _ in self._pieces])
         at = np.concatenate([positions for _, positions in self._pieces])
         amounts, is_debit = entries.amount_vnd, entries.is_debit
-        foreign = ~entries.currency.is_same(sent.currency.take(at))
+        foreign = ~entries.currency.is_same(sent.currency.take(at).to_text())
         rows = np.arange(len(at))
         of_debits = first_text(entries.bank_reference, rows[is_debit], at[is_debit], count)
         of_credits = first_text(entries.bank_reference, rows[~is_debit], at[~is_debit], count)
-        return (
+        return TallyColumns(
             np.bincount(at[is_debit], minlength=count).astype(np.int64),
             _sum_at(at, amounts, is_debit & ~foreign, count),
             np.bincount(at[~is_debit], minlength=count).astype(np.int64),

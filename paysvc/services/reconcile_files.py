@@ -12,7 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from paysvc.core.columns import EntryColumns, SentColumns, concatenate, concatenate_text, no_statuses
+import numpy as np
+
+from paysvc.core.columns import EntryColumns, SentColumns, concatenate, drained, no_statuses
 from paysvc.core.comparison import Comparing, Comparison, Line, Sent, rows_of
 from paysvc.core.join import Keys
 from paysvc.core.messages import BankReturns, ControlTotals, Statement
@@ -22,6 +24,7 @@ from paysvc.core.scan_pain001 import SentFile, read_pain001
 from paysvc.core.scan_pain002 import STATUS_REPORTS, read_pain002
 from paysvc.core.scan_xml import message_name, refuse_unless
 from paysvc.core.source import Source
+from paysvc.core.text_column import Int64, TextColumn, concatenate_text
 from paysvc.domain.errors import FileRefused, InvalidInput
 from paysvc.domain.money import MAX_TOTAL_VND, VND, format_vnd
 from paysvc.domain.reconciliation import DiscrepancyKind, Outcome
@@ -98,12 +101,9 @@ def reconcile_files(sent: Sequence[NamedFile], returned: Sequence[NamedFile]) ->
     `InvalidInput` when nothing was sent or the sums are beyond every ledger.
     """
     orders = _read_sent(sent)
-    everything = Sent(
-        concatenate([order.payments for order in orders]),
-        concatenate_text([order.instruction_id for order in orders]),
-    )
-    total = exact_sum(everything.payments.amount_vnd)
-    reading = _Reading(orders, everything)
+    payments = orders.sent.payments
+    total = exact_sum(payments.amount_vnd)
+    reading = _Reading(orders)
     try:
         back = reading.read(list(_distinct(returned)))
         if total > MAX_TOTAL_VND:
@@ -113,13 +113,13 @@ def reconcile_files(sent: Sequence[NamedFile], returned: Sequence[NamedFile]) ->
     statements = sorted(back.statements.values(), key=lambda one: (one.statement_id, one.account))
     reports = back.reports
     return Reconciliation(
-        instructions=ControlTotals(len(everything.payments), total),
+        instructions=ControlTotals(len(payments), total),
         comparison=back.comparing.comparison(
             concatenate([report.statuses or no_statuses() for report in reports]) if reports else no_statuses(),
             [group for report in reports for group in report.groups],
         ),
         statements=tuple(_figures(statement) for statement in statements),
-        notices=(*_broken_chains(statements), *_answers_to_nothing(reports, orders)),
+        notices=(*_broken_chains(statements), *_answers_to_nothing(reports, orders.message_ids)),
     )
 
 
@@ -148,39 +148,67 @@ def _in_file(name: str) -> Iterator[None]:
         raise
 
 
-def _read_sent(files: Sequence[NamedFile]) -> list[SentFile]:
-    orders: list[SentFile] = []
-    names: list[str] = []
+@dataclass(frozen=True, slots=True)
+class _Orders:
+    """All that was sent, ready to be looked up, and what the orders themselves are called by."""
+
+    sent: Sent
+    keys: Keys
+    message_ids: frozenset[str]
+    accounts: frozenset[str]
+
+
+def _read_sent(files: Sequence[NamedFile]) -> _Orders:
+    payments: list[SentColumns] = []
+    rows: list[Int64] = []
+    instruction_ids: list[TextColumn] = []
+    ends: dict[str, int] = {}
+    message_ids, accounts = set[str](), set[str]()
+
+    def take(name: str, order: SentFile) -> None:
+        begin = max(ends.values(), default=0)
+        ends[name] = begin + len(order.payments)
+        payments.append(order.payments)
+        # An InstrId that is the payment's EndToEndId too, as ours are, says nothing more.
+        own = (order.instruction_id.lengths > 0) & ~order.instruction_id.is_same(order.payments.end_to_end_id)
+        rows.append(begin + np.flatnonzero(own))
+        instruction_ids.append(order.instruction_id.take(np.flatnonzero(own)))
+        message_ids.add(order.message_id)
+        accounts.update(order.accounts)
+
     for name, source in _distinct(files):
-        with _in_file(name):
-            order = read_pain001(source)
-            if not order.payments.currency.is_equal(VND).all():
-                raise FileRefused("currency_not_supported", "The order has payments in another currency than VND.")
-            orders.append(order)
-            names.append(name)
-    if not orders:
+        take(name, _read_order(name, source))
+    if not payments:
         raise InvalidInput("nothing_sent", "There is no payment order to reconcile.", next_step="Name one or more.")
-    _require_distinct_references(orders, names)
-    return orders
-
-
-def _require_distinct_references(orders: Sequence[SentFile], names: Sequence[str]) -> None:
-    """Every EndToEndId once over all orders."""
+    sent = Sent(drained(payments), np.concatenate(rows), concatenate_text(instruction_ids))
     try:
-        Keys.of(concatenate_text([order.payments.end_to_end_id for order in orders]))
+        keys = Keys.of(sent.payments.end_to_end_id)
     except ValueError:
-        seen: set[bytes] = set()
-        for order, name in zip(orders, names, strict=True):
-            references = order.payments.end_to_end_id.to_bytes_list()
-            before = len(seen)
-            seen.update(references)
-            if len(seen) != before + len(references):
-                raise FileRefused(
-                    "reference_repeated",
-                    "An EndToEndId occurs twice in what was sent, so what came back under it belongs to neither.",
-                    next_step="Name every order once, and none that replaced another.",
-                    place=name,
-                ) from None
+        raise FileRefused(
+            "reference_repeated",
+            "An EndToEndId occurs twice in what was sent, so what came back under it belongs to neither.",
+            next_step="Name every order once, and none that replaced another.",
+            place=_first_to_repeat(sent.payments.end_to_end_id, ends),
+        ) from None
+    return _Orders(sent, keys, frozenset(message_ids), frozenset(accounts))
+
+
+def _read_order(name: str, source: Source) -> SentFile:
+    with _in_file(name):
+        order = read_pain001(source)
+        if not order.payments.currency.is_equal(VND).all():
+            raise FileRefused("currency_not_supported", "The order has payments in another currency than VND.")
+        return order
+
+
+def _first_to_repeat(references: TextColumn, ends: Mapping[str, int]) -> str:
+    """The first file in which a reference stands that stood before."""
+    seen: set[bytes] = set()
+    for name, end in ends.items():
+        seen.update(references.part(len(seen), end).to_bytes_list())
+        if len(seen) < end:
+            return name
+    return ""
 
 
 #: Where a statement stands: its file's position among the files, and its own in the file.
@@ -204,9 +232,8 @@ class _Reading:
     are counted. The second time it is known beforehand which ones to compare and to pass over.
     """
 
-    def __init__(self, orders: Sequence[SentFile], sent: Sent) -> None:
-        self._sent = sent
-        self._accounts = frozenset[str]().union(*(order.accounts for order in orders))
+    def __init__(self, orders: _Orders) -> None:
+        self._orders = orders
 
     def read(self, files: Sequence[tuple[str, Source]]) -> _CameBack:
         """All files; a statement that came again is there once."""
@@ -225,14 +252,14 @@ class _Reading:
 
     def _read(self, files: Sequence[tuple[str, Source]], again: Mapping[_Place, _Place]) -> _CameBack:
         """`again` names the first coming of each statement that comes more than once."""
-        found = _CameBack(Comparing(self._sent))
+        found = _CameBack(Comparing(self._orders.sent, self._orders.keys))
         for number, (name, source) in enumerate(files):
             with _in_file(name):
                 kind = message_name(source)
                 refuse_unless(kind, STATEMENTS | STATUS_REPORTS, "an account statement or a payment status report")
                 if kind in STATUS_REPORTS:
                     found.reports.append(read_pain002(source))
-                    _require_our_totals(found.reports[-1], self._sent.payments)
+                    _require_our_totals(found.reports[-1], self._orders.sent.payments)
                 else:
                     self._read_statements(number, source, again, found)
         return found
@@ -249,7 +276,7 @@ class _Reading:
                 found.comparing.add(entries)
         for at, statement in enumerate(file.statements):
             place = (number, at)
-            _require_proof(statement, sums[at], self._accounts)
+            _require_proof(statement, sums[at], self._orders.accounts)
             found.statements[place] = statement
             before = again.get(place, place)
             if before != place:
@@ -345,8 +372,7 @@ def _broken_chains(statements: Sequence[Statement]) -> Iterator[str]:
             )
 
 
-def _answers_to_nothing(reports: Sequence[BankReturns], orders: Sequence[SentFile]) -> Iterator[str]:
-    sent = {order.message_id for order in orders}
+def _answers_to_nothing(reports: Sequence[BankReturns], sent: frozenset[str]) -> Iterator[str]:
     for report in reports:
         if report.answers_message_id not in sent:
             yield f"Status report {report.bank_message_id} answers a file that is not among those sent."

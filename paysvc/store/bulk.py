@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
-from paysvc.core.columns import Bool, TextColumn
+from paysvc.core.text_column import Bool, TextColumn
 from paysvc.store.tables import Instant, id_block, instant_text, read_instant
 
 #: Rows read before they are put into columns: few enough to be gone before they are many.

@@ -15,8 +15,8 @@ from psycopg import DataError
 from sqlalchemy import BigInteger, Boolean, Date, Integer, LargeBinary, SmallInteger, String
 from sqlalchemy.types import TypeEngine
 
-from paysvc.core.columns import Bool, Int64, TextColumn
 from paysvc.core.copy_rows import NO_NULLS, BytesField, Field, IntegerField, SameField
+from paysvc.core.text_column import Bool, Int64, TextColumn
 from paysvc.store.tables import Instant, instant_text
 
 #: PostgreSQL counts days from here.

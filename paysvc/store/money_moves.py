@@ -15,8 +15,8 @@ import numpy as np
 from sqlalchemy import Connection
 
 from paysvc.core import standing, verdicts
-from paysvc.core.columns import Bool, Int64, TextColumn, UInt8
 from paysvc.core.standing import PlaceColumns
+from paysvc.core.text_column import Bool, Int64, TextColumn, UInt8
 from paysvc.core.verdicts import TallyColumns
 from paysvc.domain.bank_returns import FINAL_ACCEPTANCES
 from paysvc.domain.instructions import INSTRUCTION_NEXT, InstructionState, may_follow

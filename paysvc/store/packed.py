@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from paysvc.core.columns import Bool, Int64, TextColumn, UInt8
+from paysvc.core.text_column import Bool, Int64, TextColumn, UInt8
 from paysvc.store.tables import Instant
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from sqlalchemy import Connection, select
 
 from paysvc.bank_interface import Capabilities, Channel
-from paysvc.core.columns import TextColumn
 from paysvc.core.messages import Debtor, PaymentBatch
 from paysvc.core.order_columns import PaymentColumns
+from paysvc.core.text_column import TextColumn
 from paysvc.domain.batching import remittance
 from paysvc.domain.errors import Conflict
 from paysvc.sealing import Sealer

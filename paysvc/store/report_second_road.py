@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from paysvc.bank_registry import BankRegistry
-from paysvc.core.columns import Bool, Int64, SentColumns, TextColumn, concatenate
+from paysvc.core.columns import SentColumns, concatenate
 from paysvc.core.first_road import InstructedColumns
 from paysvc.core.join import find_positions
 from paysvc.core.messages import BankReturns
@@ -17,6 +17,7 @@ from paysvc.core.report_lines import LineColumns
 from paysvc.core.scan_pain001 import ORDERS, read_pain001
 from paysvc.core.scan_xml import message_name
 from paysvc.core.second_road import Verdicts, judge_bank, statement_figures
+from paysvc.core.text_column import Bool, CategoryColumn, Int64, TextColumn
 from paysvc.core.verdicts import OUTCOMES, totals_by_outcome
 from paysvc.domain.errors import DoesNotReconcile, FileRefused
 from paysvc.domain.money import VND
@@ -138,9 +139,9 @@ def _from_lines(files: FilesOfCycle, positions: Int64, file: SentFile | None) ->
     return SentColumns(
         end_to_end_id=files.lines.end_to_end_id.take(positions),
         amount_vnd=files.instructed.amount_vnd[positions],
-        currency=TextColumn.repeat(VND, len(positions)),
-        message_id=TextColumn.repeat(message_id, len(positions)),
-        payment_information_id=TextColumn.repeat(f"{message_id}-1" if message_id else "", len(positions)),
+        currency=CategoryColumn.repeat(VND, len(positions)),
+        message_id=CategoryColumn.repeat(message_id, len(positions)),
+        payment_information_id=CategoryColumn.repeat(f"{message_id}-1" if message_id else "", len(positions)),
     )
 
 

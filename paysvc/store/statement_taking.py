@@ -10,10 +10,11 @@ import numpy as np
 from sqlalchemy import Connection
 
 from paysvc.bank_interface import BankSettings
-from paysvc.core.columns import BOOKED, FUTURE, INFORMATION, PENDING, Bool, EntryColumns, Int64, SentColumns, TextColumn
+from paysvc.core.columns import BOOKED, FUTURE, INFORMATION, PENDING, EntryColumns, SentColumns
 from paysvc.core.join import find_positions
 from paysvc.core.messages import BankReturns, Statement
 from paysvc.core.proof import exact_sum, problems_of
+from paysvc.core.text_column import Bool, CategoryColumn, Int64, TextColumn
 from paysvc.core.verdicts import TallyColumns, tally
 from paysvc.domain.errors import FileRefused
 from paysvc.domain.instructions import BatchState
@@ -169,9 +170,9 @@ def _sent(known: Columns) -> SentColumns:
     return SentColumns(
         end_to_end_id=TextColumn.of(known["end_to_end_id"]),
         amount_vnd=np.array(known["amount_vnd"], dtype=np.int64),
-        currency=TextColumn.repeat(VND, count),
-        message_id=TextColumn.repeat("", count),
-        payment_information_id=TextColumn.repeat("", count),
+        currency=CategoryColumn.repeat(VND, count),
+        message_id=CategoryColumn.repeat("", count),
+        payment_information_id=CategoryColumn.repeat("", count),
     )
 
 

@@ -8,8 +8,9 @@ from datetime import datetime
 import numpy as np
 from sqlalchemy import Connection, insert, select
 
-from paysvc.core.columns import ENTRY_STATUS_CODES, EntryColumns, TextColumn
+from paysvc.core.columns import ENTRY_STATUS_CODES, EntryColumns
 from paysvc.core.messages import Statement
+from paysvc.core.text_column import TextColumn
 from paysvc.domain.statement_chain import Link
 from paysvc.store.bulk import Same, WithNulls, insert_columns, next_ids, read_columns
 from paysvc.store.tables import bank_statement, inbound_file, statement_line

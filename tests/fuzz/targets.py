@@ -15,9 +15,9 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 from paysvc.core import join_kernels, scan_mt940, scan_mt940_lines, scan_records
-from paysvc.core.columns import TextColumn
 from paysvc.core.join import by_dictionary, by_kernel
 from paysvc.core.scan_xml import message_name
+from paysvc.core.text_column import TextColumn
 from paysvc.domain.errors import FileRefused
 from tests.broken_papers import account_lines, damaged, damaged_lines, written_otherwise
 from tests.test_core_scanners import READERS, Reader, differences

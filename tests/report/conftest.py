@@ -30,13 +30,14 @@ from paysvc.bank_interface import (
 )
 from paysvc.bank_registry import Bank, BankRegistry
 from paysvc.clock import FixedClock
-from paysvc.core.columns import ENTRY_STATUS_CODES, EntryColumns, StatusColumns, TextColumn
+from paysvc.core.columns import ENTRY_STATUS_CODES, EntryColumns, StatusColumns
 from paysvc.core.emit_pain001 import write_pain001
 from paysvc.core.messages import BankReturns, Debtor, PaymentBatch, Statement, StatementProof
 from paysvc.core.order_columns import PaymentColumns
 from paysvc.core.scan_camt import read_camt
 from paysvc.core.scan_pain002 import read_pain002
 from paysvc.core.scan_xml import message_name
+from paysvc.core.text_column import TextColumn
 from paysvc.domain.officers import Officer, Role
 from paysvc.sealing import Sealer, open_or_create_sealer
 from paysvc.services.publish_report import publish_report

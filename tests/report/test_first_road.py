@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paysvc.core.columns import TextColumn
 from paysvc.core.first_road import BookedColumns, DueColumns, Facts, InstructionColumns, instructed_of, lines_of
+from paysvc.core.text_column import TextColumn
 from paysvc.domain.report_lines import (
     NOTHING_BOOKED,
     Booked,

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paysvc.core.columns import TextColumn
 from paysvc.core.csv_columns import read_csv, write_csv
 from paysvc.core.report_lines import LineColumns, summarise
+from paysvc.core.text_column import TextColumn
 from paysvc.domain.report_figures import Booking, Cell, Figure, Summary
 from paysvc.domain.report_lines import ReportLine, csv_bytes
 
