@@ -44,18 +44,21 @@ FAULTS: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {
 }
 
 
+def _plant(monkeypatch: pytest.MonkeyPatch, name: str, faulty: Callable[..., Any]) -> None:
+    """Let the target's compiled reading be `faulty`."""
+    module, function, _ = FAULTS[name]
+    monkeypatch.setattr(module, function, faulty)
+    if name in READERS:
+        # The table of readers holds the function itself.
+        monkeypatch.setitem(TARGETS, name, targets._of_messages(READERS[name]._replace(scan=faulty)))
+
+
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_reading_that_differs_is_a_finding(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module, function, change = FAULTS[name]
     sound = getattr(module, function)
 
-    def faulty(*given: object) -> object:
-        return change(sound(*given))
-
-    monkeypatch.setattr(module, function, faulty)
-    if name in READERS:
-        # The table of readers holds the function itself.
-        monkeypatch.setitem(TARGETS, name, targets._of_messages(READERS[name]._replace(scan=faulty)))
+    _plant(monkeypatch, name, lambda *given: change(sound(*given)))
     noticed = 0
     for seed in TARGETS[name].seeds():
         try:
@@ -77,10 +80,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_accepting_what_the_reference_refuses_is_a_finding(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    module, function, _ = FAULTS[name]
-    monkeypatch.setattr(module, function, lambda *given: ())
-    if name in READERS:
-        monkeypatch.setitem(TARGETS, name, targets._of_messages(READERS[name]._replace(scan=lambda *given: ())))
+    _plant(monkeypatch, name, lambda *given: ())
     broken = TARGETS[name].seeds()[0].replace(*BROKEN[name])
     with pytest.raises(Disagreement, match="accepts what the reference refuses"):
         TARGETS[name].check(broken)

@@ -1,8 +1,8 @@
 """The schemas of the core: one frozen bundle of equally long columns per kind of fact.
 
 Numbers are NumPy arrays; text is a `TextColumn` or, where few texts stand in many rows, a
-`CategoryColumn`. Amounts are int64 whole đồng. Every bundle checks in `__post_init__` that its columns are equally
-long and raises ValueError when they are not.
+`CategoryColumn`. Amounts are int64 whole đồng. Every bundle checks in `__post_init__` that its
+columns are equally long and raises ValueError when they are not.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def drained(bundles: list[_Bundle]) -> _Bundle:
 
 def _joined(kind: type[_Bundle], bundles: list[list[Any]]) -> _Bundle:
     joined = []
-    for _ in fields(kind):  # type: ignore[arg-type]
+    while bundles[0]:
         parts = [columns.pop(0) for columns in bundles]
         joined.append(parts[0] if len(parts) == 1 else _JOIN[type(parts[0])](parts))
     return kind(*joined)

@@ -6,6 +6,7 @@ wherever its instruction stands. `verdicts` says what is computed; here it is on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ _LENGTH = (1 << _LENGTH_BITS) - 1
 _LONGEST_CURRENCY = 7
 
 _AHEAD = 24
-#: Texts get room for one part in so many more, when there is none left.
+#: What is kept gets room for one part in so many more, when there is none left.
 _PART_GROWN = 8
 
 _BOOKED = int(BOOKED)
@@ -96,15 +97,12 @@ class Rows:
 
         def half(number: int) -> int:
             begin, end = ((0, self._middle), (self._middle, self._count))[number]
-            texts = self._texts[number]
-            if self._ends[number] + most > len(texts):
-                # In place, where the system can: a copy beside it would be the most that is ever held.
-                texts.resize(self._ends[number] + max(most, len(texts) // _PART_GROWN), refcheck=False)
+            texts, kept = self._texts[number], self._ends[number]
             seldom, used = self._seldom[number], self._seldom_ends[number]
-            if (used + most_apart) * _SELDOM > len(seldom):
-                seldom.resize((used + max(most_apart, used // _PART_GROWN)) * _SELDOM, refcheck=False)
+            _make_room(texts, kept, most)
+            _make_room(seldom, used * _SELDOM, most_apart * _SELDOM)
             state = (self._rows, self._apart, seldom, texts)
-            upper, lower, kept, used = _add(state, self._currency, begin, end, at, columns, self._ends[number], used)
+            upper, lower, kept, used = _add(state, self._currency, begin, end, at, columns, kept, used)
             if kept < 0:
                 raise ValueError("a currency or a text is longer than any bank's")
             self._ends[number], self._seldom_ends[number] = kept, used
@@ -121,28 +119,30 @@ class Rows:
         booked = (frozen(self._rows), frozen(self._apart), *map(frozen, self._seldom), self._middle)
         into, at = (*numbers, *marks, *spans), frozen(rows)
         in_halves(count, lambda begin, end: _unpack(booked, at, begin, end, into))
-        return (*numbers, *marks, *(self._kept(rows, one) for one in spans))
+        return (*numbers, *marks, *self._kept(rows, spans))
 
-    def _kept(self, rows: Int64, spans: Int64) -> TextColumn:
+    def _kept(self, rows: Int64, spans: Sequence[Int64]) -> list[TextColumn]:
+        """The kept texts of each of the columns of spans."""
         if not any(self._ends):
-            return TextColumn.repeat("", len(rows))
+            return [TextColumn.repeat("", len(rows)) for _ in spans]
         is_upper = rows >= self._middle
         lower = len(rows) - int(is_upper.sum())
-        is_parted = not is_upper[:lower].any()
-        order = np.arange(len(rows)) if is_parted else np.argsort(is_upper, kind="stable")
-        parted = spans if is_parted else spans[order]
-        halves = (parted[:lower], parted[lower:])
-        texts = concatenate_text(
+        if not is_upper[:lower].any():
+            return [self._gathered(column, lower) for column in spans]
+        order = np.argsort(is_upper, kind="stable")
+        back = np.empty(len(rows), dtype=np.int64)
+        back[order] = np.arange(len(rows))
+        return [picked_texts(self._gathered(column[order], lower), back) for column in spans]
+
+    def _gathered(self, spans: Int64, lower: int) -> TextColumn:
+        """The texts of spans of which the first `lower` are of the lower half's."""
+        halves = (spans[:lower], spans[lower:])
+        return concatenate_text(
             for_both(
-                len(rows),
+                len(spans),
                 lambda at: gathered(self._texts[at], halves[at] >> _LENGTH_BITS, halves[at] & _LENGTH),
             )
         )
-        if is_parted:
-            return texts
-        back = np.empty(len(rows), dtype=np.int64)
-        back[order] = np.arange(len(rows))
-        return picked_texts(texts, back)
 
 
 def judge(tally: tuple[Any, ...], refused: Bool) -> tuple[UInt8, UInt8]:
@@ -167,6 +167,15 @@ def totals(
     counts, upper, lower = np.sum(parts, axis=0).tolist()
     sums = [[(high << 32) + low for high, low in zip(*rows, strict=True)] for rows in zip(upper, lower, strict=True)]
     return counts, sums
+
+
+def _make_room(array: NDArray[Any], used: int, more: int) -> None:
+    """Let the array have `more` values, 0, after those used.
+
+    In place, where the system can: a copy beside it would be the most that is ever held.
+    """
+    if used + more > len(array):
+        array.resize(used + max(more, used // _PART_GROWN), refcheck=False)
 
 
 def _within_lines(count: int) -> Int64:
@@ -252,7 +261,6 @@ def _add(
         if length > 0 or not is_debit:
             if apart[position] == 0:
                 apart[position] = used
-                seldom[used * _SELDOM + _CREDITED] = seldom[used * _SELDOM + _REASON] = 0
                 used += 1
             back = np.int64(apart[position]) * _SELDOM
         else:
