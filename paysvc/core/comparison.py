@@ -200,10 +200,10 @@ class _Judged:
         self.totals = dict.fromkeys(OUTCOMES, (0, 0))
         self.discrepancies = dict.fromkeys(KINDS, 0)
         for begin in range(0, len(payments), _JUDGED_AT_ONCE):
-            rows = np.arange(begin, min(begin + _JUDGED_AT_ONCE, len(payments)))
-            outcomes, kinds = judge(tally.of(rows), refusals.refused[rows])
-            self._outcomes[rows], self._kinds[rows] = outcomes, kinds
-            for outcome, (count, amount) in totals_by_outcome(outcomes, payments.amount_vnd[rows]).items():
+            end = min(begin + _JUDGED_AT_ONCE, len(payments))
+            outcomes, kinds = judge(tally.of(range(begin, end)), refusals.refused[begin:end])
+            self._outcomes[begin:end], self._kinds[begin:end] = outcomes, kinds
+            for outcome, (count, amount) in totals_by_outcome(outcomes, payments.amount_vnd[begin:end]).items():
                 before = self.totals[outcome]
                 self.totals[outcome] = (before[0] + count, before[1] + amount)
             for kind, flags in kinds_of(kinds).items():

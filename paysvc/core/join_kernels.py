@@ -1,10 +1,10 @@
 """Looking up a million references in a million keys: compiled, on two threads, whole keys compared.
 
-Keys that a program numbered (`PS20261121-000000000001`, …) are found by their number; all
-others by a table over a hash that is seeded anew in every process, because banks choose
-references and must not be able to choose collisions. The numbers and hashes only lead to a
-row; a row is given only where its key has been compared, or where number and width leave no
-other text possible.
+Keys that a program numbered (`PS20261121-000000000001`, …) are found by their number, and
+where each follows the one above it the number already is the row; all others by a table over
+a hash that is seeded anew in every process, because banks choose references and must not be
+able to choose collisions. The numbers and hashes only lead to a row; a row is given only where
+its key has been compared, or where number and width leave no other text possible.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paysvc.core.compiled import kernel
-from paysvc.core.text_column import Int64, TextColumn, UInt8, frozen
+from paysvc.core.text_column import Int32, Int64, TextColumn, UInt8, frozen
 from paysvc.core.words import KEEP, digits_value, fold, prefetch, same_bytes, word
 
 _U = np.uint64
 #: Chosen by each process for itself; odd, so that no factor is zero.
 _SEEDS = frozen(np.frombuffer(os.urandom(24), dtype=np.uint64) | _U(1))
 
-#: How many rows before it is needed a place in memory is fetched, and how many are looked up together.
-_AHEAD = 16
-_BLOCK = 64
+#: So many rows are worked on together, so that their waiting for memory overlaps.
+BLOCK = 64
 #: Rows for which a second thread is started.
 _WORTH_A_THREAD = 30_000
+_EMPTY, _ONE = _U(0), _U(1)
 _ROW_BITS = _U(32)
 _ROW = _U(0xFFFFFFFF)
 #: A numbered key has at most so many digits (they fill two words) and lies in a range at most
@@ -37,23 +37,41 @@ _ROW = _U(0xFFFFFFFF)
 _MOST_DIGITS = 16
 _WIDEST_RANGE = 4
 
+_PADDING = 8
+#: Places of the table for every two keys, at the least.
+_PLACES = 3
+
 NOWHERE = -1
+#: What filling the table came to.
+_FILLED, _TWICE, _FULL = range(3)
+
+_Number = TypeVar("_Number", bound=np.generic)
 
 
 class HashTable(NamedTuple):
-    """A place holds 0, or the upper half of a key's hash beside its row + 1."""
+    """A place holds 0, or the upper half of a key's hash beside its row + 1.
+
+    `width` is the length that all keys have, or 0.
+    """
 
     texts: TextColumn
+    width: int
     places: NDArray[np.uint64]
 
 
 class Numbered(NamedTuple):
-    """Keys of one width that differ in their last `digits` digits only: `rows[number - first]`, or −1."""
+    """Keys of one width that differ in their last `digits` digits only; before those all are as
+    `beginning`, of which the last `_PADDING` bytes are there only so that it can be read by words.
+
+    The row of a number is `rows[number - first]`, or −1; without `rows` it is `number - first`
+    itself, below `size`.
+    """
 
     beginning: UInt8
     digits: int
     first: int
-    rows: NDArray[np.int32]
+    size: int
+    rows: Int32
 
 
 def index(texts: TextColumn) -> Numbered | HashTable | None:
@@ -66,17 +84,25 @@ def find(table: Numbered | HashTable, references: TextColumn) -> Int64:
     found = np.empty(len(references), dtype=np.int64)
     data, offsets = letters(references)
     if isinstance(table, Numbered):
-        numbers = (table.beginning, table.digits, table.first, frozen(table.rows))
+        numbers = (table.beginning, table.digits, table.first, table.size, frozen(table.rows))
         in_halves(len(references), lambda begin, end: _find_numbers(data, offsets, begin, end, numbers, found))
     else:
-        hashes, keys, places = frozen(_hashes(references)), letters(table.texts), frozen(table.places)
-        in_halves(len(references), lambda begin, end: _find(data, offsets, begin, end, hashes, keys, places, found))
+        keys, places = (*letters(table.texts), table.width), frozen(table.places)
+        in_halves(
+            len(references),
+            lambda begin, end: _find(data, offsets, begin, end, _SEEDS, keys, places, block_of(np.uint64), found),
+        )
     return found
 
 
 def letters(column: TextColumn) -> tuple[UInt8, Int64]:
     """The two arrays of a column, for a kernel."""
     return frozen(column.data), frozen(column.offsets)
+
+
+def block_of(kind: type[_Number]) -> NDArray[_Number]:
+    """Room in which a kernel notes something of each row of a block."""
+    return np.empty(BLOCK, dtype=kind)
 
 
 def in_halves(count: int, work: Callable[[int, int], Any]) -> list[Any]:
@@ -94,20 +120,27 @@ def for_both(count: int, work: Callable[[int], Any]) -> list[Any]:
     return [one for some in found for one in some]
 
 
-def _hashes(texts: TextColumn) -> NDArray[np.uint64]:
+def _hashes(texts: TextColumn) -> tuple[NDArray[np.uint64], int]:
+    """The hash of each text, and the length that all of them have, or 0."""
     hashes = np.empty(len(texts), dtype=np.uint64)
     data, offsets = letters(texts)
-    in_halves(len(texts), lambda begin, end: _hash(data, offsets, begin, end, _SEEDS, hashes))
-    return hashes
+    widths = in_halves(len(texts), lambda begin, end: _hash(data, offsets, begin, end, _SEEDS, hashes))
+    return hashes, max(int(widths[0]), 0) if len(set(widths)) == 1 else 0
 
 
 def _hashed(texts: TextColumn) -> HashTable | None:
-    hashes, keys = frozen(_hashes(texts)), letters(texts)
-    # A thread fills half of the places, and no row leaves its half. Should all rows fall into one of
-    # them, an empty place is still left there: a search for what is absent ends at an empty place.
-    places = np.zeros(1 << max(4, (2 * len(texts) + 1).bit_length()), dtype=np.uint64)
-    filled = for_both(len(texts), lambda half: _fill(hashes, keys, places, half))
-    return HashTable(texts, places) if all(filled) else None
+    hashes, width = _hashes(texts)
+    return _filled(texts, frozen(hashes), width, max(4, (_PLACES * len(texts) // 2 + 1).bit_length()))
+
+
+def _filled(texts: TextColumn, hashes: NDArray[np.uint64], width: int, bits: int) -> HashTable | None:
+    """The table of 2 to the power of `bits` places, or of more, should too many rows fall into one half."""
+    places, keys = np.zeros(1 << bits, dtype=np.uint64), (*letters(texts), width)
+    # A thread fills half of the places, and no row leaves its half.
+    filled = for_both(len(texts), lambda half: _fill(hashes, keys, half, block_of(np.int64), places))
+    if _TWICE in filled:
+        return None
+    return _filled(texts, hashes, width, bits + 1) if _FULL in filled else HashTable(texts, width, places)
 
 
 def _numbered(texts: TextColumn) -> Numbered | None:
@@ -115,16 +148,19 @@ def _numbered(texts: TextColumn) -> Numbered | None:
     digits = min(len(text) - len(text.rstrip(b"0123456789")), _MOST_DIGITS)
     if not digits:
         return None
-    beginning = text[: len(text) - digits]
-    numbers = np.empty(len(texts), dtype=np.int64)
-    start = np.frombuffer(beginning, dtype=np.uint8)
+    beginning = np.frombuffer(text[: len(text) - digits] + bytes(_PADDING), dtype=np.uint8)
     data, offsets = letters(texts)
-    limits = in_halves(len(texts), lambda a, b: _numbers(data, offsets, a, b, start, digits, numbers))
+    first, no_rows = int(text[len(text) - digits :]), np.zeros(0, dtype=np.int32)
+    if all(in_halves(len(texts), lambda a, b: _follow(data, offsets, a, b, beginning, digits, first))):
+        return Numbered(beginning, digits, first, len(texts), no_rows)
+    numbers = np.empty(len(texts), dtype=np.int64)
+    limits = in_halves(len(texts), lambda a, b: _numbers(data, offsets, a, b, beginning, digits, numbers))
     first, last = min(low for low, _ in limits), max(high for _, high in limits)
     if first < 0 or last - first >= _WIDEST_RANGE * len(texts) + 1_000:
         return None
     rows = np.full(last - first + 1, NOWHERE, dtype=np.int32)
-    return Numbered(start, digits, first, rows) if _place_numbers(frozen(numbers), first, rows) else None
+    placed = _place_numbers(frozen(numbers), first, rows)
+    return Numbered(beginning, digits, first, len(rows), rows) if placed else None
 
 
 @kernel
@@ -139,84 +175,125 @@ def _hash_at(data: Any, at: Any, length: Any, seeds: Any) -> Any:
 
 
 @kernel
-def _hash(data: Any, offsets: Any, begin: Any, end: Any, seeds: Any, into: Any) -> None:
+def _hash(data: Any, offsets: Any, begin: Any, end: Any, seeds: Any, into: Any) -> Any:
+    """Returns the length that all of these texts have, or -1."""
+    width = offsets[begin + 1] - offsets[begin] if begin < end else -1
     for row in range(begin, end):
         at = offsets[row]
-        into[row] = _hash_at(data, at, offsets[row + 1] - at, seeds)
+        length = offsets[row + 1] - at
+        into[row] = _hash_at(data, at, length, seeds)
+        if length != width:
+            width = -1
+    return width
 
 
 @kernel
 def _next(place: Any, places: Any) -> Any:
     """The place after this one, in the same half."""
-    half = len(places) >> 1
-    return (place & half) | ((place + 1) & (half - 1))
+    half = _U(len(places) >> 1)
+    return (place & half) | ((place + _ONE) & (half - _ONE))
+
+
+@kernel
+def _row_at(places: Any, place: Any) -> Any:
+    """The row in a place, -1 in an empty one."""
+    return np.int64(places[place] & _ROW) - 1
+
+
+@kernel
+def _key_at(keys: Any, row: Any) -> Any:
+    """Where a key's text starts; for keys of one width that needs no look into memory."""
+    _, offsets, width = keys
+    return row * width if width > 0 else offsets[row]
 
 
 @kernel
 def _is_key(data: Any, at: Any, length: Any, keys: Any, row: Any) -> Any:
-    texts, offsets = keys
-    start = offsets[row]
-    return offsets[row + 1] - start == length and same_bytes(data, at, texts, start, length)
+    texts, offsets, width = keys
+    start = _key_at(keys, row)
+    own = width if width > 0 else offsets[row + 1] - start
+    return own == length and same_bytes(data, at, texts, start, length)
 
 
 @kernel
-def _fill(hashes: Any, keys: Any, places: Any, half: Any) -> Any:
-    """Put the rows of this half into the table; False where a key occurs twice."""
-    texts, offsets = keys
+def _fill(hashes: Any, keys: Any, half: Any, chosen: Any, places: Any) -> Any:
+    """Put the rows of this half into the table, and always leave a place empty: a search for what is
+    absent ends there."""
+    texts, offsets, _ = keys
     mask = _U(len(places) - 1)
     middle = len(places) >> 1
-    for row in range(len(hashes)):
-        if row + _AHEAD < len(hashes):
-            prefetch(places, np.int64(hashes[row + _AHEAD] & mask))
-        place = np.int64(hashes[row] & mask)
-        if (place >= middle) != (half == 1):
-            continue
-        tag = hashes[row] >> _ROW_BITS
-        while places[place] != _U(0):
-            if places[place] >> _ROW_BITS == tag:
-                at = offsets[row]
-                if _is_key(texts, at, offsets[row + 1] - at, keys, np.int64(places[place] & _ROW) - 1):
-                    return False
-            place = _next(place, places)
-        places[place] = (tag << _ROW_BITS) | _U(row + 1)
-    return True
+    free = middle - 1
+    for first in range(0, len(hashes), BLOCK):
+        # Without a branch, because which half a row falls into cannot be foreseen.
+        count = 0
+        for row in range(first, min(first + BLOCK, len(hashes))):
+            chosen[count] = row
+            count += (np.int64(hashes[row] & mask) >= middle) == (half == 1)
+        for number in range(count):
+            prefetch(places, hashes[chosen[number]] & mask)
+        free -= count
+        if free < 0:
+            return _FULL
+        for number in range(count):
+            row = chosen[number]
+            place, tag = hashes[row] & mask, hashes[row] >> _ROW_BITS
+            while places[place] != _EMPTY:
+                if places[place] >> _ROW_BITS == tag:
+                    at = offsets[row]
+                    if _is_key(texts, at, offsets[row + 1] - at, keys, _row_at(places, place)):
+                        return _TWICE
+                place = _next(place, places)
+            places[place] = (tag << _ROW_BITS) | _U(row + 1)
+    return _FILLED
 
 
 @kernel
 def _probe(places: Any, place: Any, tag: Any) -> Any:
     """From this place on, the first with this tag, or an empty one."""
-    while places[place] != _U(0) and places[place] >> _ROW_BITS != tag:
+    while places[place] != _EMPTY and places[place] >> _ROW_BITS != tag:
         place = _next(place, places)
     return place
 
 
 @kernel
-def _find(data: Any, offsets: Any, begin: Any, end: Any, hashes: Any, keys: Any, places: Any, found: Any) -> None:
+def _find(
+    data: Any,
+    offsets: Any,
+    begin: Any,
+    end: Any,
+    seeds: Any,
+    keys: Any,
+    places: Any,
+    hashes: Any,
+    found: Any,
+) -> None:
     """In blocks: where a hash leads, then whether that is the key; short loops overlap their waiting for memory."""
-    texts, key_offsets = keys
+    texts, key_offsets, width = keys
     mask = _U(len(places) - 1)
-    for first in range(begin, end, _BLOCK):
-        last = min(first + _BLOCK, end)
+    for first in range(begin, end, BLOCK):
+        last = min(first + BLOCK, end)
         for row in range(first, last):
-            prefetch(places, np.int64(hashes[row] & mask))
+            at = offsets[row]
+            hashes[row - first] = _hash_at(data, at, offsets[row + 1] - at, seeds)
+            prefetch(places, hashes[row - first] & mask)
         for row in range(first, last):
-            found[row] = _probe(places, np.int64(hashes[row] & mask), hashes[row] >> _ROW_BITS)
-            key = np.int64(places[found[row]] & _ROW) - 1
-            prefetch(key_offsets, max(key, 0))
+            known = hashes[row - first]
+            found[row] = _probe(places, known & mask, known >> _ROW_BITS)
+            if width <= 0:
+                prefetch(key_offsets, max(_row_at(places, _U(found[row])), 0))
         for row in range(first, last):
-            key = np.int64(places[found[row]] & _ROW) - 1
-            prefetch(texts, key_offsets[max(key, 0)])
+            prefetch(texts, _key_at(keys, max(_row_at(places, _U(found[row])), 0)))
         for row in range(first, last):
             at = offsets[row]
             length = offsets[row + 1] - at
-            place = found[row]
+            place = _U(found[row])
             found[row] = NOWHERE
-            while length > 0 and places[place] != _U(0):
-                key = np.int64(places[place] & _ROW) - 1
+            while length > 0 and places[place] != _EMPTY:
+                key = _row_at(places, place)
                 if _is_key(data, at, length, keys, key):
                     found[row] = key
                     break
-                place = _probe(places, _next(place, places), hashes[row] >> _ROW_BITS)
+                place = _probe(places, _next(place, places), hashes[row - first] >> _ROW_BITS)
 
 
 @kernel
@@ -233,10 +310,20 @@ def _number(data: Any, at: Any, digits: Any) -> Any:
 @kernel
 def _number_of(data: Any, at: Any, length: Any, beginning: Any, digits: Any) -> Any:
     """The number of a text that is `beginning` and so many digits, or -1."""
-    size = len(beginning)
+    size = len(beginning) - _PADDING
     if length != size + digits or not same_bytes(data, at, beginning, 0, size):
         return -1
     return _number(data, at + size, digits)
+
+
+@kernel
+def _follow(data: Any, offsets: Any, begin: Any, end: Any, beginning: Any, digits: Any, first: Any) -> Any:
+    """Whether the texts are `beginning` and the numbers from `first` on, row by row."""
+    for row in range(begin, end):
+        at = offsets[row]
+        if _number_of(data, at, offsets[row + 1] - at, beginning, digits) != first + row:
+            return False
+    return True
 
 
 @kernel
@@ -265,10 +352,13 @@ def _place_numbers(numbers: Any, first: Any, rows: Any) -> Any:
 
 @kernel
 def _find_numbers(data: Any, offsets: Any, begin: Any, end: Any, numbered: Any, found: Any) -> None:
-    beginning, digits, first, rows = numbered
+    beginning, digits, first, size, rows = numbered
     for row in range(begin, end):
         at = offsets[row]
-        found[row] = _number_of(data, at, offsets[row + 1] - at, beginning, digits) - first
+        number = _number_of(data, at, offsets[row + 1] - at, beginning, digits) - first
+        found[row] = number if 0 <= number < size else NOWHERE
+    if len(rows) == 0:
+        return
     for row in range(begin, end):
-        number = found[row]
-        found[row] = rows[number] if 0 <= number < len(rows) else NOWHERE
+        if found[row] >= 0:
+            found[row] = rows[found[row]]

@@ -96,9 +96,9 @@ def _settle_names() -> object:
 
 
 def _find_keys() -> object:
-    kinds = (TextColumn.of(["P1", "P2"]), TextColumn.of(["A", "B"]))
+    kinds = (TextColumn.of(["P1", "P2"]), TextColumn.of(["P2", "P1"]), TextColumn.of(["A", "B"]))
     found = [find(keys).tolist() for keys in kinds if (find := by_kernel(keys)) is not None]
-    return found == [[0, 1], [0, 1]] or None
+    return found == [[0, 1]] * len(kinds) or None
 
 
 def _add_up() -> object:

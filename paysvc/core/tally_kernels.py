@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from paysvc.core.columns import BOOKED, EntryColumns, SentColumns
 from paysvc.core.compiled import kernel
-from paysvc.core.join_kernels import for_both, in_halves, letters
+from paysvc.core.join_kernels import BLOCK, for_both, in_halves, letters
 from paysvc.core.spans import gathered, picked_texts
 from paysvc.core.text_column import Bool, Int32, Int64, TextColumn, UInt8, concatenate_text, frozen
 from paysvc.core.verdicts import KINDS, OUTSTANDING, REJECTED, RETURNED, SETTLED
-from paysvc.core.words import KEEP, prefetch, word
+from paysvc.core.words import KEEP, prefetch, same_bytes, word
 from paysvc.domain.reconciliation import DiscrepancyKind
 
 _U = np.uint64
@@ -42,7 +42,6 @@ _LENGTH = (1 << _LENGTH_BITS) - 1
 #: A currency is compared as one word, its length in the highest byte.
 _LONGEST_CURRENCY = 7
 
-_AHEAD = 24
 #: What is kept gets room for one part in so many more, when there is none left.
 _PART_GROWN = 8
 
@@ -92,7 +91,10 @@ class Rows:
             letters(entries.bank_reference),
         )
         most = int(entries.reason_code.offsets[-1] + entries.bank_reference.offsets[-1])
-        most_apart = int(np.count_nonzero(~entries.is_debit | (entries.reason_code.lengths > 0)))
+        comes_back = ~entries.is_debit
+        if entries.reason_code.offsets[-1]:
+            comes_back |= entries.reason_code.lengths > 0
+        most_apart = int(np.count_nonzero(comes_back))
         at = frozen(positions)
 
         def half(number: int) -> int:
@@ -102,7 +104,9 @@ class Rows:
             _make_room(texts, kept, most)
             _make_room(seldom, used * _SELDOM, most_apart * _SELDOM)
             state = (self._rows, self._apart, seldom, texts)
-            upper, lower, kept, used = _add(state, self._currency, begin, end, at, columns, kept, used)
+            upper, lower, kept, used = _add(
+                state, self._currency, begin, end, at, columns, np.empty(2 * BLOCK, np.int64), kept, used
+            )
             if kept < 0:
                 raise ValueError("a currency or a text is longer than any bank's")
             self._ends[number], self._seldom_ends[number] = kept, used
@@ -110,25 +114,29 @@ class Rows:
 
         self.total += sum(for_both(len(entries), half))
 
-    def of(self, rows: Int64) -> tuple[Any, ...]:
+    def of(self, rows: Int64 | range) -> tuple[Any, ...]:
         """The values of `TallyColumns` for these instructions, in its order."""
-        count = len(rows)
-        numbers = [np.empty(count, dtype=np.int64) for _ in range(4)]
+        count, has_texts = len(rows), any(self._ends)
+        counts = [np.empty(count, dtype=np.int32) for _ in range(2)]
+        sums = [np.empty(count, dtype=np.int64) for _ in range(2)]
         marks = [np.empty(count, dtype=np.bool_) for _ in range(2)]
-        spans = [np.empty(count, dtype=np.int64) for _ in range(2)]
+        # What nobody asks for, or what follows from its place, is not written down: fresh memory is dear.
+        spans = [np.empty(count if has_texts else 0, dtype=np.int64) for _ in range(2)]
+        start, at = (rows.start, np.zeros(0, np.int64)) if isinstance(rows, range) else (0, rows)
         booked = (frozen(self._rows), frozen(self._apart), *map(frozen, self._seldom), self._middle)
-        into, at = (*numbers, *marks, *spans), frozen(rows)
-        in_halves(count, lambda begin, end: _unpack(booked, at, begin, end, into))
-        return (*numbers, *marks, *self._kept(rows, spans))
+        into, at = (*counts, *sums, *marks, *spans), frozen(at)
+        in_halves(count, lambda begin, end: _unpack(booked, start, at, begin, end, into))
+        (debits, credits_), (debited, credited) = counts, sums
+        texts = self._kept(rows, spans) if has_texts else [TextColumn.repeat("", count)] * 2
+        return (debits, debited, credits_, credited, *marks, *texts)
 
-    def _kept(self, rows: Int64, spans: Sequence[Int64]) -> list[TextColumn]:
+    def _kept(self, rows: Int64 | range, spans: Sequence[Int64]) -> list[TextColumn]:
         """The kept texts of each of the columns of spans."""
-        if not any(self._ends):
-            return [TextColumn.repeat("", len(rows)) for _ in spans]
+        if isinstance(rows, range):
+            lower = min(max(self._middle - rows.start, 0), len(rows))
+            return [self._gathered(column, lower) for column in spans]
         is_upper = rows >= self._middle
         lower = len(rows) - int(is_upper.sum())
-        if not is_upper[:lower].any():
-            return [self._gathered(column, lower) for column in spans]
         order = np.argsort(is_upper, kind="stable")
         back = np.empty(len(rows), dtype=np.int64)
         back[order] = np.arange(len(rows))
@@ -189,13 +197,26 @@ def _within_lines(count: int) -> Int64:
 def _code(currency: Any, row: Any) -> Any:
     """A currency as a word, its length in the highest byte; 0 for one that is longer than any code."""
     data, offsets = currency
-    at = offsets[row]
-    length = offsets[row + 1] - at
+    at = offsets[_U(row)]
+    length = offsets[_U(row) + _U(1)] - at
     return (word(data, at) & KEEP[length]) | (_U(length + 1) << _U(56)) if length <= _LONGEST_CURRENCY else _U(0)
 
 
 def _words_of(currencies: TextColumn) -> NDArray[np.uint64]:
     return np.array([_code(letters(currencies), row) for row in range(len(currencies))], dtype=np.uint64)
+
+
+@kernel
+def _is_one_text(column: Any) -> Any:
+    """Whether all rows, if there are any, hold the same text."""
+    data, offsets = column
+    rows = len(offsets) - 1
+    if rows == 0:
+        return False
+    width, differing = offsets[1], 0
+    for row in range(rows):
+        differing |= (offsets[row + 1] - offsets[row]) ^ width
+    return differing == 0 and same_bytes(data, 0, data, width, (rows - 1) * width)
 
 
 @kernel
@@ -232,6 +253,7 @@ def _add(
     end: Any,
     positions: Any,
     columns: Any,
+    chosen: Any,
     kept: Any,
     used: Any,
 ) -> Any:
@@ -243,74 +265,88 @@ def _add(
     rows, apart, seldom, texts = state
     status, amounts, debits, currency, reason, reference = columns
     sent_codes, sent_words = sent_currency
-    # One currency is the rule, and is then not looked up where each instruction stands.
+    # One currency is the rule, and is then looked up neither where each instruction stands nor for each entry.
     only_currency = sent_words[0] if len(sent_words) == 1 else _U(0)
+    mixed = not _is_one_text(currency)
+    same = _U(0) if mixed else _code(currency, 0)
     reasons, reason_at = reason
     references, reference_at = reference
     upper = lower = 0
-    for entry in range(len(positions)):
-        if entry + _AHEAD < len(positions):
-            prefetch(rows, positions[entry + _AHEAD] * _WORDS)
-        position = positions[entry]
-        if position < begin or position >= end or status[entry] != _BOOKED:
-            continue
-        row = position * _WORDS
-        amount, is_debit = amounts[entry], debits[entry]
-        start = reason_at[entry]
-        length = reason_at[entry + 1] - start
-        if length > 0 or not is_debit:
-            if apart[position] == 0:
-                apart[position] = used
-                used += 1
-            back = np.int64(apart[position]) * _SELDOM
-        else:
-            back = np.int64(0)
-        upper += amount >> 32
-        lower += amount & 0xFFFFFFFF
-        counts = rows[row + _COUNTS] + (_A_DEBIT if is_debit else _A_CREDIT)
-        theirs = _code(currency, entry)
-        own = only_currency if only_currency != _U(0) else sent_words[sent_codes[position]]
-        if own == _U(0) or theirs == _U(0):
-            return upper, lower, -1, used
-        if own != theirs:
-            counts |= _CURRENCY_DIFFERS
-        else:
-            if amount != rows[row + _AMOUNT]:
-                counts |= _AMOUNT_DIFFERS
-            if is_debit:
-                rows[row + _DEBITED] += amount
+    ready = 0
+    for first in range(0, len(positions) + BLOCK, BLOCK):
+        # While one block is added up, the rows of the next are fetched. Chosen without a branch, because
+        # which half an entry belongs to cannot be foreseen.
+        side, count = (first // BLOCK & 1) * BLOCK, 0
+        for entry in range(first, min(first + BLOCK, len(positions))):
+            position = positions[entry]
+            chosen[side + count] = entry
+            count += (position >= begin) & (position < end) & (status[entry] == _BOOKED)
+        for number in range(side, side + count):
+            prefetch(rows, positions[chosen[number]] * _WORDS)
+        other, ready, count = BLOCK - side, count, ready
+        for number in range(other, other + count):
+            # Unsigned numbers cannot count from the end of an array, which else is asked at each.
+            this = _U(chosen[number])
+            after = this + _U(1)
+            sent = _U(positions[this])
+            row = sent * _U(_WORDS)
+            amount, is_debit = amounts[this], debits[this]
+            start = reason_at[this]
+            length = reason_at[after] - start
+            if length > 0 or not is_debit:
+                if apart[sent] == 0:
+                    apart[sent] = used
+                    used += 1
+                back = np.int64(apart[sent]) * _SELDOM
             else:
-                seldom[back + _CREDITED] += amount
-        if length > _LENGTH:
-            return upper, lower, -1, used
-        if length > 0:
-            span = seldom[back + _REASON]
-            if span == 0 or _is_before(texts, span, reasons, start, length):
-                seldom[back + _REASON] = _keep(texts, kept, reasons, start, length)
-                kept += length
-        start = reference_at[entry]
-        length = reference_at[entry + 1] - start
-        if length > _LENGTH:
-            return upper, lower, -1, used
-        span = rows[row + _REFERENCE]
-        if length > 0:
-            was_debit = counts & _OF_A_DEBIT != 0
-            is_first = span == 0 or (is_debit and not was_debit)
-            if is_first or (is_debit == was_debit and _is_before(texts, span, references, start, length)):
-                rows[row + _REFERENCE] = _keep(texts, kept, references, start, length)
-                kept += length
+                back = np.int64(0)
+            upper += amount >> 32
+            lower += amount & 0xFFFFFFFF
+            counts = rows[row + _U(_COUNTS)] + (_A_DEBIT if is_debit else _A_CREDIT)
+            theirs = _code(currency, this) if mixed else same
+            own = only_currency if only_currency != _U(0) else sent_words[sent_codes[sent]]
+            if own == _U(0) or theirs == _U(0):
+                return upper, lower, -1, used
+            if own != theirs:
+                counts |= _CURRENCY_DIFFERS
+            else:
+                if amount != rows[row + _U(_AMOUNT)]:
+                    counts |= _AMOUNT_DIFFERS
                 if is_debit:
-                    counts |= _OF_A_DEBIT
-        rows[row + _COUNTS] = counts
+                    rows[row + _U(_DEBITED)] += amount
+                else:
+                    seldom[back + _CREDITED] += amount
+            if length > _LENGTH:
+                return upper, lower, -1, used
+            if length > 0:
+                span = seldom[back + _REASON]
+                if span == 0 or _is_before(texts, span, reasons, start, length):
+                    seldom[back + _REASON] = _keep(texts, kept, reasons, start, length)
+                    kept += length
+            start = reference_at[this]
+            length = reference_at[after] - start
+            if length > _LENGTH:
+                return upper, lower, -1, used
+            if length > 0:
+                span = rows[row + _U(_REFERENCE)]
+                was_debit = counts & _OF_A_DEBIT != 0
+                is_first = span == 0 or (is_debit and not was_debit)
+                if is_first or (is_debit == was_debit and _is_before(texts, span, references, start, length)):
+                    rows[row + _U(_REFERENCE)] = _keep(texts, kept, references, start, length)
+                    kept += length
+                    if is_debit:
+                        counts |= _OF_A_DEBIT
+            rows[row + _U(_COUNTS)] = counts
     return upper, lower, kept, used
 
 
 @kernel
-def _unpack(booked: Any, rows_at: Any, begin: Any, end: Any, into: Any) -> None:
+def _unpack(booked: Any, start: Any, rows_at: Any, begin: Any, end: Any, into: Any) -> None:
+    """Of the rows `rows_at`, or, where there are none, of those from `start` on."""
     rows, apart, lower, upper, middle = booked
-    debit_count, debited, credit_count, credited, amount_differs, currency_differs, reasons, references = into
+    debit_count, credit_count, debited, credited, amount_differs, currency_differs, reasons, references = into
     for number in range(begin, end):
-        position = rows_at[number]
+        position = rows_at[number] if len(rows_at) > 0 else start + number
         row, back = position * _WORDS, np.int64(apart[position]) * _SELDOM
         counts = rows[row + _COUNTS]
         # The first of these rows is nobody's, and 0.
@@ -320,14 +356,15 @@ def _unpack(booked: Any, rows_at: Any, begin: Any, end: Any, into: Any) -> None:
         debited[number], credited[number] = rows[row + _DEBITED], seldom[back + _CREDITED]
         amount_differs[number] = counts & _AMOUNT_DIFFERS != 0
         currency_differs[number] = counts & _CURRENCY_DIFFERS != 0
-        reasons[number], references[number] = seldom[back + _REASON], rows[row + _REFERENCE]
+        if len(references) > 0:
+            reasons[number], references[number] = seldom[back + _REASON], rows[row + _REFERENCE]
 
 
 @kernel
 def _judge(tally: Any, refused: Any, begin: Any, end: Any, outcomes: Any, kinds: Any) -> None:
     debit_count, debited, credit_count, credited, amount_differs, currency_differs = tally
     for row in range(begin, end):
-        debits, credits_ = debit_count[row], credit_count[row]
+        debits, credits_ = np.int64(debit_count[row]), np.int64(credit_count[row])
         is_foreign = currency_differs[row]
         net = debited[row] - credited[row]
         by_count = debits - credits_ if is_foreign and net <= 0 else net

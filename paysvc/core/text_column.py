@@ -66,6 +66,9 @@ class TextColumn:
     @classmethod
     def repeat(cls, value: str, count: int) -> Self:
         encoded = value.encode()
+        if not encoded:
+            # Zeros that nobody reads take no memory.
+            return cls(np.zeros(0, dtype=np.uint8), np.zeros(count + 1, dtype=np.int64))
         return cls(
             np.frombuffer(encoded * count, dtype=np.uint8),
             np.arange(count + 1, dtype=np.int64) * len(encoded),

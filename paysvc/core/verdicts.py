@@ -39,9 +39,9 @@ class TallyColumns(Columns):
     the credits' where no debit has one: neither depends on the order of entries.
     """
 
-    debit_count: Int64
+    debit_count: Int32
     debited_vnd: Int64
-    credit_count: Int64
+    credit_count: Int32
     credited_vnd: Int64
     amount_differs: Bool
     currency_differs: Bool
@@ -75,13 +75,13 @@ class Tally:
         if self._booked.total > MAX_TOTAL_VND:
             raise ValueError("the entries' amounts are beyond every ledger")
 
-    def of(self, rows: Int64) -> TallyColumns:
-        """What is booked so far under these instructions, in this order."""
+    def of(self, rows: Int64 | range) -> TallyColumns:
+        """What is booked so far under these instructions (a range has no steps), in this order."""
         return TallyColumns(*self._booked.of(rows))
 
     def columns(self) -> TallyColumns:
         """What is booked so far under each."""
-        return self.of(np.arange(self._count))
+        return self.of(range(self._count))
 
 
 def tally(sent: SentColumns, entries: EntryColumns, positions: Int64) -> TallyColumns:
@@ -149,7 +149,7 @@ class _Booked(Protocol):
 
     def add(self, entries: EntryColumns, positions: Int64) -> None: ...
 
-    def of(self, rows: Int64) -> tuple[Any, ...]: ...
+    def of(self, rows: Int64 | range) -> tuple[Any, ...]: ...
 
 
 class _PlainRows:
@@ -165,8 +165,8 @@ class _PlainRows:
         self._pieces.append((entries.take(rows), positions[rows]))
         self.total += exact_sum(entries.amount_vnd[rows])
 
-    def of(self, rows: Int64) -> tuple[Any, ...]:
-        return tuple(self._all().take(rows).columns())
+    def of(self, rows: Int64 | range) -> tuple[Any, ...]:
+        return tuple(self._all().take(np.asarray(rows, dtype=np.int64)).columns())
 
     def _all(self) -> TallyColumns:
         sent, count = self._sent, len(self._sent)
@@ -178,9 +178,9 @@ class _PlainRows:
         of_debits = first_text(entries.bank_reference, rows[is_debit], at[is_debit], count)
         of_credits = first_text(entries.bank_reference, rows[~is_debit], at[~is_debit], count)
         return TallyColumns(
-            np.bincount(at[is_debit], minlength=count).astype(np.int64),
+            np.bincount(at[is_debit], minlength=count).astype(np.int32),
             _sum_at(at, amounts, is_debit & ~foreign, count),
-            np.bincount(at[~is_debit], minlength=count).astype(np.int64),
+            np.bincount(at[~is_debit], minlength=count).astype(np.int32),
             _sum_at(at, amounts, ~is_debit & ~foreign, count),
             _any_at(at[~foreign & (amounts != sent.amount_vnd[at])], count),
             _any_at(at[foreign], count),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,8 +61,8 @@ def write_province(folder: Path, people: int, seed: int, rules: str) -> Province
             "old_id_at_bank",
         )
     }
-    for position in defects["old_id_at_bank"]:
-        persons.old_number[position] = f"{random.integers(180_000_000, 199_999_999)}"
+    for position, old in zip(defects["old_id_at_bank"], _old_numbers(random), strict=False):
+        persons.old_number[position] = old
     rules_file = folder / "00-rules.toml"
     rules_file.write_text(rules + _communes_toml(), encoding="utf-8")
     return Province(
@@ -72,6 +72,16 @@ def write_province(folder: Path, people: int, seed: int, rules: str) -> Province
         population=_write_population(folder, persons, defects),
         planted=planted,
     )
+
+
+def _old_numbers(random: np.random.Generator) -> Iterator[str]:
+    """Identity card numbers of nine digits, each once: two people with one would seem to share an account."""
+    given: set[int] = set()
+    while True:
+        number = int(random.integers(180_000_000, 199_999_999))
+        if number not in given:
+            given.add(number)
+            yield str(number)
 
 
 def _communes_toml() -> str:

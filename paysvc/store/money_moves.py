@@ -99,9 +99,9 @@ def _known_foreign(ids: Sequence[int], noted: Iterable[NotedDiscrepancy]) -> Boo
 def _tally(columns: Columns, amount_differs: Bool, currency_differs: Bool) -> TallyColumns:
     empty = TextColumn.repeat("", len(columns["id"]))
     return TallyColumns(
-        debit_count=np.array(columns["debit_count"], dtype=np.int64),
+        debit_count=np.array(columns["debit_count"], dtype=np.int32),
         debited_vnd=np.array(columns["debited_vnd"], dtype=np.int64),
-        credit_count=np.array(columns["credit_count"], dtype=np.int64),
+        credit_count=np.array(columns["credit_count"], dtype=np.int32),
         credited_vnd=np.array(columns["credited_vnd"], dtype=np.int64),
         amount_differs=amount_differs,
         currency_differs=currency_differs,
