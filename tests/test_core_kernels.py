@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -43,12 +45,26 @@ def test_a_key_that_occurs_twice_is_noticed(keys: list[str], chosen: int) -> Non
     assert by_kernel(texts) is None
 
 
+#: Numbers as they may be given out: one after the other, from the last on, and with gaps.
+NUMBERED: dict[str, tuple[Callable[[Sequence[int]], Sequence[int]], int | None]] = {
+    "in order": (lambda numbers: numbers, 0),
+    "backwards": (lambda numbers: numbers[::-1], None),
+    "with gaps": (lambda numbers: [3 * number for number in numbers[: len(numbers) // 3 + 1]], None),
+    "but for the last two": (lambda numbers: [*numbers[:-2], numbers[-1], numbers[-2]], None),
+}
+
+
+@pytest.mark.parametrize("given", NUMBERED)
 @pytest.mark.parametrize("width", [1, 8, 9, 16, 17, 24, 35])
-def test_numbered_keys_are_found_by_number_and_nothing_else_is(width: int) -> None:
+def test_numbered_keys_are_found_by_number_and_nothing_else_is(width: int, given: str) -> None:
+    arrange, rows_kept = NUMBERED[given]
+    # From 9 digits on the part before the last eight changes in the middle.
+    first = 0 if width < 9 else 10**8 - 25_000
     count = min(9, 10**width) if width < 3 else 50_000
-    keys = [f"{number:0{width}}" for number in range(count)]
+    keys = [f"{number:0{width}}" for number in arrange(range(first, first + count)) if len(str(number)) <= width]
     table = index(TextColumn.of(keys))
     assert isinstance(table, Numbered)
+    assert rows_kept is None or len(table.rows) == rows_kept
     strange = [
         keys[1] + "0",
         keys[1][:-1],
@@ -57,9 +73,12 @@ def test_numbered_keys_are_found_by_number_and_nothing_else_is(width: int) -> No
         "-1",
         keys[1][:-1] + " ",
         ":" * width,
+        keys[0][:-1] + ":",
+        "x" + keys[0][1:],
     ]
-    found = Keys(by_kernel(TextColumn.of(keys))).find(TextColumn.of(strange + keys[::-1]))  # type: ignore[arg-type]
-    assert found.tolist() == [-1] * len(strange) + list(range(count))[::-1]
+    mixed = [one for pair in zip(keys[::-1], (strange * len(keys))[: len(keys)], strict=True) for one in pair]
+    found = Keys(by_kernel(TextColumn.of(keys))).find(TextColumn.of(mixed))  # type: ignore[arg-type]
+    assert found.tolist() == [one for row in range(len(keys))[::-1] for one in (row, -1)]
 
 
 @pytest.mark.parametrize("keys", [["A1", "A2", "B3"], ["1", "22"], ["A", "B"], ["9" * 16, "0" * 16], ["", "1"], ["1x"]])

@@ -37,7 +37,8 @@ _ROW = _U(0xFFFFFFFF)
 _MOST_DIGITS = 16
 _WIDEST_RANGE = 4
 
-_PADDING = 8
+_PADDING = _WORD = 8
+_OF_A_WORD = 10**_WORD
 #: Places of the table for every two keys, at the least.
 _PLACES = 3
 
@@ -84,8 +85,11 @@ def find(table: Numbered | HashTable, references: TextColumn) -> Int64:
     found = np.empty(len(references), dtype=np.int64)
     data, offsets = letters(references)
     if isinstance(table, Numbered):
-        numbers = (table.beginning, table.digits, table.first, table.size, frozen(table.rows))
-        in_halves(len(references), lambda begin, end: _find_numbers(data, offsets, begin, end, numbers, found))
+        form, first, size, rows = (table.beginning, table.digits), table.first, table.size, frozen(table.rows)
+        in_halves(
+            len(references),
+            lambda begin, end: _find_numbers(data, offsets, begin, end, form, first, size, rows, found),
+        )
     else:
         keys, places = (*letters(table.texts), table.width), frozen(table.places)
         in_halves(
@@ -151,10 +155,11 @@ def _numbered(texts: TextColumn) -> Numbered | None:
     beginning = np.frombuffer(text[: len(text) - digits] + bytes(_PADDING), dtype=np.uint8)
     data, offsets = letters(texts)
     first, no_rows = int(text[len(text) - digits :]), np.zeros(0, dtype=np.int32)
-    if all(in_halves(len(texts), lambda a, b: _follow(data, offsets, a, b, beginning, digits, first))):
+    form = (beginning, digits)
+    if all(in_halves(len(texts), lambda a, b: _follow(data, offsets, a, b, form, first))):
         return Numbered(beginning, digits, first, len(texts), no_rows)
     numbers = np.empty(len(texts), dtype=np.int64)
-    limits = in_halves(len(texts), lambda a, b: _numbers(data, offsets, a, b, beginning, digits, numbers))
+    limits = in_halves(len(texts), lambda a, b: _numbers(data, offsets, a, b, form, numbers))
     first, last = min(low for low, _ in limits), max(high for _, high in limits)
     if first < 0 or last - first >= _WIDEST_RANGE * len(texts) + 1_000:
         return None
@@ -297,42 +302,48 @@ def _find(
 
 
 @kernel
-def _number(data: Any, at: Any, digits: Any) -> Any:
-    """The number in these 1 to 16 digits, or -1 where one is none."""
-    low = min(digits, 8)
-    number = digits_value(data, at + digits - low, low)
-    if digits > 8 and number >= 0:
-        high = digits_value(data, at, digits - 8)
-        return high * 100_000_000 + number if high >= 0 else -1
-    return number
+def _number_of(data: Any, at: Any, length: Any, form: Any, known: Any) -> Any:
+    """The number of a text that is the form's beginning and so many digits, or -1; and what is now `known`.
+
+    That is where the text before the last eight digits stood last, and what its digits say, times
+    10^8, or -1 where it is not as it should be: that part seldom changes from row to row.
+    """
+    beginning, digits = form
+    size, low = len(beginning) - _PADDING, min(digits, _WORD)
+    if length != size + digits:
+        return np.int64(-1), known
+    head = length - low
+    if known[0] < 0 or not same_bytes(data, at, data, known[0], head):
+        high = np.int64(0)
+        if not same_bytes(data, at, beginning, 0, size):
+            high = np.int64(-1)
+        elif digits > _WORD:
+            high = digits_value(data, at + size, digits - _WORD)
+        known = (at, high * _OF_A_WORD if high >= 0 else np.int64(-1))
+    number = digits_value(data, at + head, low)
+    return (known[1] + number if known[1] >= 0 and number >= 0 else np.int64(-1)), known
 
 
 @kernel
-def _number_of(data: Any, at: Any, length: Any, beginning: Any, digits: Any) -> Any:
-    """The number of a text that is `beginning` and so many digits, or -1."""
-    size = len(beginning) - _PADDING
-    if length != size + digits or not same_bytes(data, at, beginning, 0, size):
-        return -1
-    return _number(data, at + size, digits)
-
-
-@kernel
-def _follow(data: Any, offsets: Any, begin: Any, end: Any, beginning: Any, digits: Any, first: Any) -> Any:
-    """Whether the texts are `beginning` and the numbers from `first` on, row by row."""
+def _follow(data: Any, offsets: Any, begin: Any, end: Any, form: Any, first: Any) -> Any:
+    """Whether the texts are of this form and their numbers those from `first` on, row by row."""
+    known = (np.int64(-1), np.int64(-1))
     for row in range(begin, end):
         at = offsets[row]
-        if _number_of(data, at, offsets[row + 1] - at, beginning, digits) != first + row:
+        number, known = _number_of(data, at, offsets[row + 1] - at, form, known)
+        if number != first + row:
             return False
     return True
 
 
 @kernel
-def _numbers(data: Any, offsets: Any, begin: Any, end: Any, beginning: Any, digits: Any, into: Any) -> Any:
+def _numbers(data: Any, offsets: Any, begin: Any, end: Any, form: Any, into: Any) -> Any:
     """The texts' numbers; returns the lowest and the highest, (-1, -1) where a text has none."""
     low, high = np.int64(2**62), np.int64(-1)
+    known = (np.int64(-1), np.int64(-1))
     for row in range(begin, end):
         at = offsets[row]
-        number = _number_of(data, at, offsets[row + 1] - at, beginning, digits)
+        number, known = _number_of(data, at, offsets[row + 1] - at, form, known)
         if number < 0:
             return np.int64(-1), np.int64(-1)
         into[row] = number
@@ -351,12 +362,14 @@ def _place_numbers(numbers: Any, first: Any, rows: Any) -> Any:
 
 
 @kernel
-def _find_numbers(data: Any, offsets: Any, begin: Any, end: Any, numbered: Any, found: Any) -> None:
-    beginning, digits, first, size, rows = numbered
+def _find_numbers(
+    data: Any, offsets: Any, begin: Any, end: Any, form: Any, first: Any, size: Any, rows: Any, found: Any
+) -> None:
+    known = (np.int64(-1), np.int64(-1))
     for row in range(begin, end):
         at = offsets[row]
-        number = _number_of(data, at, offsets[row + 1] - at, beginning, digits) - first
-        found[row] = number if 0 <= number < size else NOWHERE
+        number, known = _number_of(data, at, offsets[row + 1] - at, form, known)
+        found[row] = number - first if first <= number < first + size else NOWHERE
     if len(rows) == 0:
         return
     for row in range(begin, end):

@@ -21,6 +21,8 @@ from paysvc.core.verdicts import KINDS, OUTSTANDING, REJECTED, RETURNED, SETTLED
 from paysvc.core.words import KEEP, prefetch, same_bytes, word
 from paysvc.domain.reconciliation import DiscrepancyKind
 
+#: Also the kind of number by which the longest loops look into arrays: a signed one is asked each time
+#: whether it counts from the end.
 _U = np.uint64
 
 #: Words of a row: amount sent, numbers of debits and credits with marks, sum of debits, span of the bank's reference.
@@ -105,7 +107,7 @@ class Rows:
             _make_room(seldom, used * _SELDOM, most_apart * _SELDOM)
             state = (self._rows, self._apart, seldom, texts)
             upper, lower, kept, used = _add(
-                state, self._currency, begin, end, at, columns, np.empty(2 * BLOCK, np.int64), kept, used
+                state, self._currency, begin, end, at, columns, np.empty(2 * BLOCK, np.uint64), kept, used
             )
             if kept < 0:
                 raise ValueError("a currency or a text is longer than any bank's")
@@ -272,21 +274,21 @@ def _add(
     reasons, reason_at = reason
     references, reference_at = reference
     upper = lower = 0
-    ready = 0
+    owned, ready = _U(end - begin), 0
     for first in range(0, len(positions) + BLOCK, BLOCK):
         # While one block is added up, the rows of the next are fetched. Chosen without a branch, because
         # which half an entry belongs to cannot be foreseen.
         side, count = (first // BLOCK & 1) * BLOCK, 0
-        for entry in range(first, min(first + BLOCK, len(positions))):
-            position = positions[entry]
-            chosen[side + count] = entry
-            count += (position >= begin) & (position < end) & (status[entry] == _BOOKED)
+        for at in range(first, min(first + BLOCK, len(positions))):
+            entry = _U(at)
+            chosen[_U(side + count)] = entry
+            # What lies before `begin`, and -1, come out as very large numbers: one comparison for both ends.
+            count += (_U(positions[entry] - begin) < owned) & (status[entry] == _BOOKED)
         for number in range(side, side + count):
-            prefetch(rows, positions[chosen[number]] * _WORDS)
+            prefetch(rows, positions[chosen[_U(number)]] * _WORDS)
         other, ready, count = BLOCK - side, count, ready
         for number in range(other, other + count):
-            # Unsigned numbers cannot count from the end of an array, which else is asked at each.
-            this = _U(chosen[number])
+            this = chosen[_U(number)]
             after = this + _U(1)
             sent = _U(positions[this])
             row = sent * _U(_WORDS)
@@ -345,25 +347,27 @@ def _unpack(booked: Any, start: Any, rows_at: Any, begin: Any, end: Any, into: A
     """Of the rows `rows_at`, or, where there are none, of those from `start` on."""
     rows, apart, lower, upper, middle = booked
     debit_count, credit_count, debited, credited, amount_differs, currency_differs, reasons, references = into
-    for number in range(begin, end):
-        position = rows_at[number] if len(rows_at) > 0 else start + number
-        row, back = position * _WORDS, np.int64(apart[position]) * _SELDOM
-        counts = rows[row + _COUNTS]
+    for at in range(begin, end):
+        number = _U(at)
+        position = _U(rows_at[number] if len(rows_at) > 0 else start + at)
+        row, back = position * _U(_WORDS), _U(apart[position]) * _U(_SELDOM)
+        counts = rows[row + _U(_COUNTS)]
         # The first of these rows is nobody's, and 0.
-        seldom = lower if position < middle else upper
+        seldom = lower if np.int64(position) < middle else upper
         debit_count[number] = (counts >> _MARK_BITS) & _COUNT
         credit_count[number] = counts >> (_MARK_BITS + _COUNT_BITS)
-        debited[number], credited[number] = rows[row + _DEBITED], seldom[back + _CREDITED]
+        debited[number], credited[number] = rows[row + _U(_DEBITED)], seldom[back + _U(_CREDITED)]
         amount_differs[number] = counts & _AMOUNT_DIFFERS != 0
         currency_differs[number] = counts & _CURRENCY_DIFFERS != 0
         if len(references) > 0:
-            reasons[number], references[number] = seldom[back + _REASON], rows[row + _REFERENCE]
+            reasons[number], references[number] = seldom[back + _U(_REASON)], rows[row + _U(_REFERENCE)]
 
 
 @kernel
 def _judge(tally: Any, refused: Any, begin: Any, end: Any, outcomes: Any, kinds: Any) -> None:
     debit_count, debited, credit_count, credited, amount_differs, currency_differs = tally
-    for row in range(begin, end):
+    for at in range(begin, end):
+        row = _U(at)
         debits, credits_ = np.int64(debit_count[row]), np.int64(credit_count[row])
         is_foreign = currency_differs[row]
         net = debited[row] - credited[row]
@@ -388,7 +392,8 @@ def _judge(tally: Any, refused: Any, begin: Any, end: Any, outcomes: Any, kinds:
 
 @kernel
 def _totals(codes: Any, amounts: Any, groups: Any, begin: Any, end: Any, found: Any) -> None:
-    for row in range(begin, end):
+    for at in range(begin, end):
+        row = _U(at)
         group, code = groups[row], codes[row]
         found[0, group, code] += 1
         found[1, group, code] += amounts[row] >> 32
