@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.lines import LINES, PERCENTS
+from benchmarks.lines import GOALS, LINES, PERCENTS
 from benchmarks.plugin import Plugin, Wanted
 from benchmarks.references import KINDS
 
@@ -61,6 +61,12 @@ def _arguments() -> tuple[Wanted, argparse.Namespace]:
     parser.add_argument(
         "--exceptions", type=int, choices=PERCENTS, default=PERCENTS, help="per cent in the join: 0, 2, 20", **several
     )
+    parser.add_argument(
+        "--goals",
+        action="store_true",
+        help="what a ratio is wanted of, at the sizes at which it is (10^6 and 10^7), beside those it is held against: "
+        "the first table in one run, most of an hour",
+    )
     parser.add_argument("--only", default=(), help="contenders whose name holds one of these", **several)
     parser.add_argument(
         "--quick",
@@ -73,13 +79,15 @@ def _arguments() -> tuple[Wanted, argparse.Namespace]:
     )
     parser.add_argument("--pytest", nargs=argparse.REMAINDER, default=[], help="all that follows goes to pytest")
     found = parser.parse_args()
-    found.matching = "matching" in found.line
+    found.matching = "matching" in found.line and not found.goals
+    goal_sizes = {size for goal in GOALS for size in goal.ratios}
     wanted = Wanted(
-        sizes=tuple(sorted(found.size)),
+        sizes=tuple(sorted(goal_sizes if found.goals else found.size)),
         lines=tuple(line for line in LINES if line in found.line),
         ids=tuple(found.ids),
         percents=tuple(found.exceptions),
         contenders=tuple(found.only),
+        is_for_goals=found.goals,
         is_quick=found.quick,
         json_file=found.json,
         markdown_file=found.write,

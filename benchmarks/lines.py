@@ -63,6 +63,11 @@ class Goal(NamedTuple):
     against: tuple[str, ...]
     ratios: dict[int, float]
 
+    def is_about(self, case: Case, size: int, contender: Contender) -> bool:
+        """Whether it is asked of this case at this size, and this contender has a part in the answer."""
+        is_part = contender.is_floor or contender.name in (OURS, OURS_AGAIN, *self.against)
+        return is_part and case.key == self.key and case.variant in self.variants and size in self.ratios
+
 
 OURS = "paysvc"
 #: The same once more after the others, so that a machine that changes its pace meanwhile is seen.

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from benchmarks.lines import OURS, OURS_AGAIN, Case, Contender, cases
+from benchmarks.lines import GOALS, OURS, OURS_AGAIN, Case, Contender, cases
 from benchmarks.machine import describe_machine, read_pace
 from benchmarks.table import Result, as_markdown
 
@@ -35,6 +35,7 @@ class Wanted:
     ids: tuple[str, ...] = ()
     percents: tuple[int, ...] = ()
     contenders: tuple[str, ...] = ()
+    is_for_goals: bool = False
     is_quick: bool = False
     json_file: Path | None = None
     markdown_file: Path | None = None
@@ -45,7 +46,7 @@ class Wanted:
             for size in self.sizes
             for case in cases(self.lines, self._joins())
             for contender in self._in_turn(case)
-            if contender.is_run_at(size) and self._wants(contender)
+            if contender.is_run_at(size) and self._wants(case, size, contender)
         ]
 
     def _in_turn(self, case: Case) -> list[Contender]:
@@ -63,7 +64,9 @@ class Wanted:
         """How many rounds are counted, and how many go before them."""
         return (1, 0) if self.is_quick else contender.rounds(size)
 
-    def _wants(self, contender: Contender) -> bool:
+    def _wants(self, case: Case, size: int, contender: Contender) -> bool:
+        if self.is_for_goals and not any(goal.is_about(case, size, contender) for goal in GOALS):
+            return False
         return not self.contenders or any(part.lower() in contender.name.lower() for part in self.contenders)
 
 
