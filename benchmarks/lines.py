@@ -108,7 +108,7 @@ _ORDER = (
     Contender("write the bytes once", "peers.floor:WriteOnce", 0.5, is_floor=True),
     _ours("Order"),
     Contender("f-string join", "peers.order:FormatStrings", 4, largest=10**6),
-    Contender("lxml.xmlfile", "peers.order:Xmlfile", 20),
+    Contender("lxml.xmlfile", "peers.order:Xmlfile", 40),
 )
 _PARSER = "our own reader by lxml"
 _ORDER_BACK = (_READ, _ours("OrderBack"), Contender(_PARSER, "ours:OrderBackByParser", 25))
@@ -117,7 +117,7 @@ _POSTGRESQL = (
     _READ,
     _ours("ToPostgresql")._replace(per_million=4),
     Contender("lxml + Polars + COPY", "peers.store_polars:LxmlToPostgresql", 35),
-    Contender("regex + Polars + COPY", "peers.store_polars:RegexToPostgresql", 13),
+    Contender("regex + Polars + COPY", "peers.store_polars:RegexToPostgresql", 21),
 )
 _SQLITE = (
     _READ,

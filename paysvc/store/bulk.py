@@ -1,6 +1,6 @@
 """Columns into tables and out again, without an object per row.
 
-SQLite gets one `executemany` of tuples, PostgreSQL a binary `COPY`. Values bypass SQLAlchemy's
+SQLite gets statements of many rows each, PostgreSQL a binary `COPY`. Values bypass SQLAlchemy's
 type processing, so they are given as they are stored: `TextColumn` and NumPy arrays, or lists
 of bytes, str, int, bool, None, `datetime.date`, aware `datetime` for `Instant` columns.
 """
@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import repeat
+from itertools import chain, islice, repeat
+from sqlite3 import SQLITE_LIMIT_VARIABLE_NUMBER
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,10 @@ from paysvc.store.tables import Instant, id_block, instant_text, read_instant
 #: Rows read before they are put into columns: few enough to be gone before they are many.
 _READ_AT_ONCE = 20_000
 
+
+#: Rows that one statement gives to SQLite: beginning and ending a statement costs more than a row (measured:
+#: half the time of a statement a row, and no less with more of them).
+_ROWS_IN_A_STATEMENT = 64
 
 #: Rows of one insert after which PostgreSQL's picture of the table is out of date.
 _WORTH_ANALYSING = 10_000
@@ -234,21 +239,35 @@ def _fill(connection: Connection, into: str, table: Table, columns: Mapping[str,
     """All rows into the table `into`, whose columns are those of `table`, in the way of each database."""
     is_postgresql = connection.dialect.name == "postgresql"
     listed = _listed(list(columns))
-    if is_postgresql:
-        statement = f"COPY {into} ({listed}) FROM STDIN (FORMAT BINARY)"
-    else:
-        statement = f"INSERT INTO {into} ({listed}) VALUES ({', '.join('?' * len(columns))})"
+    statement = (
+        f"COPY {into} ({listed}) FROM STDIN (FORMAT BINARY)" if is_postgresql else f"INSERT INTO {into} ({listed})"
+    )
     cursor = connection.connection.cursor()
     try:
         if is_postgresql:
             _copy(cursor, statement, table, columns, count)
         else:
-            rows = zip(*(_natives(table.c[name], values, count) for name, values in columns.items()), strict=True)
-            cursor.executemany(statement, rows)  # type: ignore[arg-type]
+            _insert(cursor, statement, table, columns, count)
     except Exception as failure:
         raise _translated(connection, statement, failure) from failure
     finally:
         cursor.close()
+
+
+def _insert(cursor: Any, statement: str, table: Table, columns: Mapping[str, Values | Same], count: int) -> None:
+    rows = zip(*(_natives(table.c[name], values, count) for name, values in columns.items()), strict=True)
+    values = chain.from_iterable(rows)
+    most = cursor.connection.getlimit(SQLITE_LIMIT_VARIABLE_NUMBER) // len(columns)
+    together = min(_ROWS_IN_A_STATEMENT, most, count)
+    row = f"({', '.join('?' * len(columns))})"
+
+    def of(number: int) -> str:
+        return f"{statement} VALUES {', '.join([row] * number)}"
+
+    width = together * len(columns)
+    cursor.executemany(of(together), (tuple(islice(values, width)) for _ in range(count // together)))
+    if count % together:
+        cursor.execute(of(count % together), tuple(values))
 
 
 def _copy(cursor: Any, statement: str, table: Table, columns: Mapping[str, Values | Same], count: int) -> None:
