@@ -31,6 +31,7 @@ from paysvc.domain.officers import Officer, require
 from paysvc.domain.payment_dates import earliest_value_date
 from paysvc.domain.progress import Progress, silent
 from paysvc.domain.sending_answers import ALREADY_THERE, needs_a_person, no_answer, reason_of_refusal, unreachable
+from paysvc.failpoints import reach
 from paysvc.sealing import Sealer
 from paysvc.store import audit_trail, bank_files, batches, cycles, plans, sending
 from paysvc.store.bank_files import AttemptOutcome, StoredFile
@@ -339,7 +340,9 @@ def _send(desk: _Desk, one: Batch, file: StoredFile) -> None:
     leaving = BankFile(file.name, content, file.message_id, ControlTotals(file.count, file.sum_vnd))
     reason = ""
     try:
+        reach("leaving")
         outcome, detail = AttemptOutcome.SENT, str(bank.adapter.send(leaving))
+        reach("answered")
     except BankUnreachable as failure:
         outcome, detail = AttemptOutcome.NOT_SENT, str(failure)
         desk.waiting.append(unreachable(one.bank_code, one.message_id))

@@ -20,6 +20,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from paysvc.domain.errors import BadSetting, ConnectorUnavailable
+from paysvc.failpoints import reach
 
 #: SQLite 3.7.0 to 3.51.2 can corrupt a WAL database when two connections write or checkpoint
 #: at the moment the log is reset; a web server beside a scheduler is exactly that. With these
@@ -31,6 +32,9 @@ _OLDEST_POSTGRESQL = 130000
 
 
 Work = Callable[[Connection], None]
+
+#: From the generator of `Database.write` to the function that uses it, past `contextmanager`.
+_CALLER = 2
 
 
 class _Piece:
@@ -97,7 +101,10 @@ class Database:
         for each other instead of failing half way.
         """
         with self.engine.connect().execution_options(paysvc_write=True) as connection, connection.begin():
+            reach("begun", above=_CALLER)
             yield connection
+            reach("written", above=_CALLER)
+        reach("committed", above=_CALLER)
 
     def write_together(self, work: Work) -> None:
         """Small work in a transaction shared with that of other threads; returns when it is committed.

@@ -15,6 +15,7 @@ from typing import Self
 
 from paysvc.domain.errors import Conflict, InvalidInput
 from paysvc.domain.report import FileEntry
+from paysvc.failpoints import reach
 
 
 class ReportFolder:
@@ -52,10 +53,12 @@ class ReportFolder:
         for folder in (*(path for path in self._making.rglob("*") if path.is_dir()), self._making):
             _sync(folder)
         refuse_if_there(self._target)
+        reach("synced")
         try:
             self._making.rename(self._target)
         except OSError as failure:
             raise _taken(self._target) from failure
+        reach("renamed")
         _sync(self._target.parent)
 
 

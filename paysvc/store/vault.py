@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from paysvc.domain.errors import NotFound, SignatureInvalid
+from paysvc.failpoints import reach
 from paysvc.sealing import Sealer
 
 _CHUNK = 4 << 20
@@ -47,10 +48,14 @@ class Vault:
                 bound_to = digest + b"|%d|%d" % (number, len(starts))
                 file.write(nonce + self._cipher.encrypt(nonce, view[start : start + _CHUNK], bound_to))
             file.flush()
+            reach("written")
             os.fsync(file.fileno())
+        reach("synced")
         temporary.rename(path)
+        reach("renamed")
         _sync_folder(path.parent)
         _sync_folder(self._folder)
+        reach("kept")
         return digest
 
     def get(self, digest: bytes) -> bytes:
