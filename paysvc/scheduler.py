@@ -1,15 +1,17 @@
-"""APScheduler ticks; what the database says is due is run, once, by whoever claims it first.
+"""APScheduler ticks; what the database says is due is run, once, by the process that has the lease.
 
 The timer holds no business state: kill it, start four of it, let it sleep for a week; the
-`schedule` and `run` tables decide (docs/decisions/0004, U7).
+`schedule`, `run` and `lease` tables decide (docs/decisions/0004, U7).
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from threading import Lock
 from typing import Any
 
 import structlog
@@ -23,7 +25,7 @@ from paysvc.services.manage_officers import SYSTEM_OFFICER
 from paysvc.services.match_accounts import match_accounts
 from paysvc.services.reconcile_returns import reconcile_returns
 from paysvc.services.submit_batches import submit_batches
-from paysvc.store import cycles, schedules
+from paysvc.store import cycles, leases, schedules
 from paysvc.wiring import Wiring
 
 log = structlog.get_logger("paysvc.scheduler")
@@ -31,8 +33,8 @@ log = structlog.get_logger("paysvc.scheduler")
 #: How often the database is asked what is due.
 TICK = timedelta(seconds=5)
 
-#: How long a claimed run may take before another process may take it over.
-LEASE = timedelta(hours=1)
+#: How long a process may be silent before another may take over its slots, and run anew what it began.
+LEASE = timedelta(minutes=2)
 
 Verb = Callable[[Wiring, Mapping[str, Any]], str]
 
@@ -75,24 +77,53 @@ def process_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def run_due(wiring: Wiring, holder: str) -> int:
-    """Run every slot that is due and that nobody else has; returns how many this call ran.
+class Ticker:
+    """One of the processes that may run slots. It does while the lease is its own."""
 
-    A verb that fails is recorded with its code and does not stop the others.
-    """
-    with wiring.database.read() as connection:
-        slots = schedules.due_slots(connection, wiring.clock.now())
-    done = 0
-    for slot in slots:
+    def __init__(self, wiring: Wiring, holder: str) -> None:
+        self._wiring, self._holder = wiring, holder
+        self._token: int | None = None
+        self._asking = Lock()
+
+    def hold(self) -> int | None:
+        """Ask for the lease, or go on with it; its token, or None while another process has it."""
+        wiring = self._wiring
+        with self._asking, wiring.database.write() as connection:
+            now = wiring.clock.now()
+            self._token = leases.take(connection, schedules.LEASE, self._holder, self._token, now, LEASE)
+        return self._token
+
+    def let_go(self) -> None:
+        """Another process need not wait for the lease to run out."""
+        with self._asking, self._wiring.database.write() as connection:
+            if self._token is not None:
+                leases.let_go(connection, schedules.LEASE, self._token, self._wiring.clock.now())
+            self._token = None
+
+    def tick(self) -> int:
+        """Run every slot that is due, if it is for this process to run them; returns how many it ran.
+
+        A verb that fails is recorded with its code and does not stop the others.
+        """
+        token, done = self.hold(), 0
+        if token is None:
+            return done
+        with self._wiring.database.read() as connection:
+            slots = schedules.due_slots(connection, self._wiring.clock.now(), token)
+        for slot in slots:
+            done += self._run_slot(slot, token)
+        return done
+
+    def _run_slot(self, slot: schedules.Due, token: int) -> bool:
+        wiring = self._wiring
         with wiring.database.write() as connection:
-            if not schedules.claim(connection, slot, holder, wiring.clock.now(), LEASE):
-                continue
+            if not schedules.claim(connection, slot, self._holder, token, wiring.clock.now()):
+                return False
         state, detail = _run(wiring, slot)
         with wiring.database.write() as connection:
-            kept = schedules.finish(connection, slot, holder, wiring.clock.now(), state, detail)
+            kept = schedules.finish(connection, slot, token, wiring.clock.now(), state, detail)
         log.info("run", schedule=slot.schedule_id, due_at=slot.due_at.isoformat(), state=state, kept=kept)
-        done += 1
-    return done
+        return True
 
 
 def _run(wiring: Wiring, slot: schedules.Due) -> tuple[str, str]:
@@ -105,29 +136,30 @@ def _run(wiring: Wiring, slot: schedules.Due) -> tuple[str, str]:
         return schedules.FAILED, f"unforeseen: {type(failure).__name__}"
 
 
-def start_in_background(wiring: Wiring) -> BaseScheduler:
-    """Tick in a thread beside the API (`paysvc serve`)."""
-    scheduler = BackgroundScheduler(timezone="UTC")
-    _add_tick(scheduler, wiring)
-    scheduler.start()
-    return scheduler
+def start_in_background(wiring: Wiring) -> None:
+    """Tick in threads beside the API (`paysvc serve`)."""
+    _start(BackgroundScheduler(timezone="UTC"), wiring)
 
 
 def run_forever(wiring: Wiring) -> None:
     """Tick until interrupted (`paysvc scheduler`)."""
-    scheduler = BlockingScheduler(timezone="UTC")
-    _add_tick(scheduler, wiring)
+    _start(BlockingScheduler(timezone="UTC"), wiring)
+
+
+def _start(scheduler: BaseScheduler, wiring: Wiring) -> None:
+    ticker = Ticker(wiring, process_name())
+    # One tick at a time; ticks that were missed while one was at work are one tick. A long run keeps
+    # the lease meanwhile, because asking for it goes on beside it.
+    common = {"max_instances": 1, "coalesce": True, "next_run_time": wiring.clock.now()}
+    for work, every in ((ticker.tick, TICK), (ticker.hold, LEASE / 4)):
+        scheduler.add_job(_survive, "interval", args=(work,), seconds=int(every.total_seconds()), **common)
+    atexit.register(_survive, ticker.let_go)
     scheduler.start()
 
 
-def _add_tick(scheduler: BaseScheduler, wiring: Wiring) -> None:
-    # One tick at a time; ticks that were missed while one was at work are one tick.
-    scheduler.add_job(
-        run_due,
-        "interval",
-        seconds=int(TICK.total_seconds()),
-        args=(wiring, process_name()),
-        max_instances=1,
-        coalesce=True,
-        next_run_time=wiring.clock.now(),
-    )
+def _survive(work: Callable[[], object]) -> None:
+    """A database that cannot be had now is asked again at the next tick."""
+    try:
+        work()
+    except Exception as failure:  # noqa: BLE001  # the kind is recorded, not the content
+        log.error("no tick", kind=type(failure).__name__)  # noqa: TRY400

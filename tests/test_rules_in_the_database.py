@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 
@@ -82,6 +83,14 @@ TRIGGERS: dict[str, list[str]] = {
         "UPDATE statement_line SET is_debit = {false}",
         "UPDATE statement_line SET reference = 'P1', status = 'PDNG'",
     ],
+    "run_never_delete": ["DELETE FROM run WHERE state = 'CLAIMED'"],
+    "run_ended_stands": [
+        "UPDATE run SET state = 'CLAIMED' WHERE state = 'DONE'",
+        "UPDATE run SET token = 3 WHERE state = 'DONE'",
+    ],
+    "run_claimed_in_turn": ["UPDATE run SET token = 1, claimed_by = 'stale' WHERE state = 'CLAIMED'"],
+    "lease_never_delete": ["DELETE FROM lease"],
+    "lease_in_turn": ["UPDATE lease SET token = 1"],
     "payment_status_never_update": ["UPDATE payment_status SET status = 'RJCT'"],
     "payment_status_never_delete": ["DELETE FROM payment_status"],
     "obligation_never_update": [
@@ -284,8 +293,8 @@ CONSTRAINTS: dict[str, list[str]] = {
     ],
     "U7 a run is claimed once": [
         (
-            "INSERT INTO run (schedule_id, due_at, state, claimed_at, claimed_by, lease_until)"
-            " VALUES ('s', '{now}', 'claimed', '{now}', 'other', '{now}')"
+            "INSERT INTO run (schedule_id, due_at, state, claimed_at, claimed_by, token)"
+            " VALUES ('s', '{now}', 'CLAIMED', '{now}', 'other', 2)"
         )
     ],
     "U8 the maker never approves": [
@@ -367,7 +376,7 @@ def world(database: Database, sealer: Sealer, clock: FixedClock, maker: Officer,
 
 
 def _with_banks(database: Database, clock: FixedClock) -> World:
-    now = instant_text(clock.now())
+    now, later = instant_text(clock.now()), instant_text(clock.now() + timedelta(hours=1))
     blob = (lambda digit: f"decode('{digit * 64}', 'hex')") if database.is_postgresql else (lambda d: f"x'{d * 64}'")
     values = {"now": now, "zeros": blob("0"), "ones": blob("1"), "twos": blob("2"), "true": "true", "false": "false"}
     at = clock.now()
@@ -471,9 +480,12 @@ def _with_banks(database: Database, clock: FixedClock) -> World:
         )
         connection.execute(
             text(
-                "INSERT INTO run (schedule_id, due_at, state, claimed_at, claimed_by, lease_until)"
-                f" VALUES ('s', '{now}', 'claimed', '{now}', 'me', '{now}')"
+                "INSERT INTO run (schedule_id, due_at, state, claimed_at, claimed_by, token)"
+                f" VALUES ('s', '{now}', 'CLAIMED', '{now}', 'me', 2), ('s', '{later}', 'DONE', '{now}', 'me', 2)"
             )
+        )
+        connection.execute(
+            text(f"INSERT INTO lease (name, holder, token, until) VALUES ('scheduler', 'me', 2, '{now}')")
         )
         connection.execute(
             text(

@@ -17,7 +17,7 @@ import pytest
 from paysvc.clock import FixedClock
 from paysvc.config import read_settings
 from paysvc.domain.officers import Officer
-from paysvc.scheduler import VERBS, run_due
+from paysvc.scheduler import LEASE, VERBS, Ticker
 from paysvc.services.manage_schedules import DEFAULTS, SCHEDULABLE, set_default_schedules, set_schedule
 from paysvc.store import schedules
 from paysvc.wiring import Wiring, wire
@@ -38,12 +38,90 @@ def test_every_schedulable_verb_can_be_run() -> None:
 
 def test_a_tick_runs_each_due_slot_once(wired: Wiring, clock: FixedClock, administrator: Officer) -> None:
     set_default_schedules(wired.database, clock, administrator)
-    assert run_due(wired, "one") == len(DEFAULTS)
-    assert run_due(wired, "two") == 0
+    one = Ticker(wired, "one")
+    assert one.tick() == len(DEFAULTS)
+    assert one.tick() == 0
     clock.advance(timedelta(minutes=1))
-    assert run_due(wired, "two") == 1
+    assert one.tick() == 1
     with wired.database.read() as connection:
         assert {run["state"] for run in schedules.recent_runs(connection)} == {schedules.DONE}
+
+
+def test_one_process_ticks_and_another_takes_over_when_it_is_silent(
+    wired: Wiring, clock: FixedClock, administrator: Officer
+) -> None:
+    set_schedule(
+        wired.database, clock, administrator, schedule_id="only", verb="collect-returns", every=timedelta(seconds=10)
+    )
+    one, two = Ticker(wired, "one"), Ticker(wired, "two")
+    assert one.tick() == 1
+    clock.advance(LEASE - timedelta(seconds=10))
+    assert two.tick() == 0
+    assert one.tick() == 1
+    clock.advance(LEASE)
+    assert two.tick() == 1
+    clock.advance(timedelta(seconds=10))
+    assert one.tick() == 0
+    two.let_go()
+    assert one.tick() == 1
+
+
+def test_a_process_that_was_late_goes_on_when_nobody_came_between(wired: Wiring, clock: FixedClock) -> None:
+    one, two = Ticker(wired, "one"), Ticker(wired, "two")
+    token = one.hold()
+    clock.advance(10 * LEASE)
+    assert one.hold() == token
+    assert two.hold() is None
+
+
+def test_what_a_stopped_process_began_is_run_anew_and_its_end_counts_for_nothing(
+    wired: Wiring, clock: FixedClock, administrator: Officer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_schedule(
+        wired.database, clock, administrator, schedule_id="only", verb="collect-returns", every=timedelta(hours=1)
+    )
+    one, two = Ticker(wired, "one"), Ticker(wired, "two")
+    ran = []
+
+    def stopped(wiring: Wiring, arguments: object) -> str:
+        # While this one is stopped, its lease runs out and another runs the slot to its end.
+        monkeypatch.setitem(VERBS, "collect-returns", lambda wiring, arguments: "by two")
+        clock.advance(LEASE)
+        ran.append(two.tick())
+        return "by one"
+
+    monkeypatch.setitem(VERBS, "collect-returns", stopped)
+    assert one.tick() == 1
+    assert ran == [1]
+    with wired.database.read() as connection:
+        (run,) = schedules.recent_runs(connection)
+    assert (run["state"], run["detail"], run["claimed_by"]) == (schedules.DONE, "by two", "two")
+
+
+def test_a_process_that_lost_the_lease_between_two_slots_runs_no_further_one(
+    wired: Wiring, clock: FixedClock, administrator: Officer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        set_schedule(
+            wired.database,
+            clock,
+            administrator,
+            schedule_id=f"s{number}",
+            verb="collect-returns",
+            every=timedelta(hours=1),
+        )
+    two = Ticker(wired, "two")
+
+    def slow(wiring: Wiring, arguments: object) -> str:
+        monkeypatch.setitem(VERBS, "collect-returns", lambda wiring, arguments: "")
+        clock.advance(LEASE)
+        assert two.hold() is not None
+        return ""
+
+    monkeypatch.setitem(VERBS, "collect-returns", slow)
+    assert Ticker(wired, "one").tick() == 1
+    # The end of the slot that was at work counts, since nobody had begun it anew.
+    assert two.tick() == 2
 
 
 def test_a_verb_that_fails_is_recorded_and_stops_nobody(
@@ -58,7 +136,7 @@ def test_a_verb_that_fails_is_recorded_and_stops_nobody(
         raise RuntimeError("040150123456")
 
     monkeypatch.setitem(VERBS, "collect-returns", broken)
-    assert run_due(wired, "one") == 2
+    assert Ticker(wired, "one").tick() == 2
     with wired.database.read() as connection:
         runs = {run["schedule_id"]: run for run in schedules.recent_runs(connection)}
     assert (runs["s0"]["state"], runs["s1"]["state"]) == (schedules.FAILED, schedules.DONE)

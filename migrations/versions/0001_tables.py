@@ -451,13 +451,20 @@ def upgrade() -> None:
     sa.UniqueConstraint('number', name=op.f('uq_report_number'))
     )
     op.create_index(op.f('ix_report_cycle_id'), 'report', ['cycle_id'], unique=False)
+    op.create_table('lease',
+    sa.Column('name', sa.String(length=40), nullable=False),
+    sa.Column('holder', sa.String(length=80), nullable=False),
+    sa.Column('token', sa.BigInteger(), nullable=False),
+    sa.Column('until', INSTANT, nullable=False),
+    sa.PrimaryKeyConstraint('name', name=op.f('pk_lease'))
+    )
     op.create_table('run',
     sa.Column('schedule_id', sa.String(length=60), nullable=False),
     sa.Column('due_at', INSTANT, nullable=False),
     sa.Column('state', sa.String(length=12), nullable=False),
     sa.Column('claimed_at', INSTANT, nullable=False),
     sa.Column('claimed_by', sa.String(length=80), nullable=False),
-    sa.Column('lease_until', INSTANT, nullable=False),
+    sa.Column('token', sa.BigInteger(), nullable=False),
     sa.Column('finished_at', INSTANT, nullable=True),
     sa.Column('detail', sa.Text(), server_default='', nullable=False),
     sa.ForeignKeyConstraint(['schedule_id'], ['schedule.id'], name=op.f('fk_run_schedule_id')),
@@ -606,6 +613,7 @@ def downgrade() -> None:
     op.drop_table('account_match')
     op.drop_table('superseded_identifier')
     op.drop_table('run')
+    op.drop_table('lease')
     op.drop_index(op.f('ix_report_cycle_id'), table_name='report')
     op.drop_table('report')
     op.drop_table('rate')

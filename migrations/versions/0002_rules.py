@@ -110,6 +110,18 @@ RULES: list[Rule] = [
         _CYCLE_STATE.format(row="NEW") + " <> 'DRAFT'",
         "a plan that was submitted takes no further instruction",
     ),
+    # U7: a slot that was run is run no more, and nobody takes a lease or a slot back from a later holder.
+    *_never("run", "DELETE"),
+    Rule("run_ended_stands", "run", "UPDATE", "OLD.state <> 'CLAIMED'", "a run that has ended never changes"),
+    Rule(
+        "run_claimed_in_turn",
+        "run",
+        "UPDATE OF token",
+        "NEW.token < OLD.token",
+        "a slot is taken over only by a later holder of the lease",
+    ),
+    *_never("lease", "DELETE"),
+    Rule("lease_in_turn", "lease", "UPDATE OF token", "NEW.token < OLD.token", "the token of a lease never falls"),
     # U8: what was approved is what is sent.
     Rule(
         "instruction_content_fixed",

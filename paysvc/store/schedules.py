@@ -12,7 +12,11 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from paysvc.domain.canonical import canonical_json
+from paysvc.store import leases
 from paysvc.store.tables import run, schedule
+
+#: The lease of the one process that runs slots.
+LEASE = "scheduler"
 
 CLAIMED, DONE, FAILED = "CLAIMED", "DONE", "FAILED"
 
@@ -57,8 +61,10 @@ def list_schedules(connection: Connection) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(select(schedule).order_by(schedule.c.id)).mappings()]
 
 
-def due_slots(connection: Connection, now: datetime) -> list[Due]:
+def due_slots(connection: Connection, now: datetime, token: int) -> list[Due]:
     """The latest slot of every enabled schedule that has come and is not done.
+
+    What an earlier holder of the lease claimed and did not end is due again for the holder of `token`.
 
     After a time of standing still only the latest missed slot of a schedule is due: the verbs
     look at the whole state of the database, so running them once catches up with everything.
@@ -70,47 +76,37 @@ def due_slots(connection: Connection, now: datetime) -> list[Due]:
         every = timedelta(seconds=row.every_seconds)
         due_at = row.first_due_at + every * ((now - row.first_due_at) // every)
         state = connection.execute(
-            select(run.c.state, run.c.lease_until).where(run.c.schedule_id == row.id, run.c.due_at == due_at)
+            select(run.c.state, run.c.token).where(run.c.schedule_id == row.id, run.c.due_at == due_at)
         ).first()
-        if state is None or (state.state == CLAIMED and state.lease_until <= now):
+        if state is None or (state.state == CLAIMED and state.token < token):
             slots.append(Due(row.id, row.verb, json.loads(row.arguments), due_at))
     return slots
 
 
-def claim(connection: Connection, slot: Due, holder: str, now: datetime, lease: timedelta) -> bool:
-    """Take the slot for `holder`; False when another has it. The primary key decides.
-
-    A claim whose lease ran out (its holder died) may be taken over.
+def claim(connection: Connection, slot: Due, holder: str, token: int, now: datetime) -> bool:
+    """Take the slot for the holder of `token`; False when the lease is another's by now, or the slot
+    was taken under this token or a later one. The primary key decides between two (U7).
     """
+    if not leases.is_held(connection, LEASE, token):
+        return False
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    key = {"schedule_id": slot.schedule_id, "due_at": slot.due_at}
-    fresh = {"state": CLAIMED, "claimed_at": now, "claimed_by": holder, "lease_until": now + lease}
-    statement = dialect.insert(run).values(**key, **fresh)
-    statement = statement.on_conflict_do_nothing(index_elements=["schedule_id", "due_at"])
-    if connection.execute(statement.returning(run.c.claimed_by)).first() is not None:
-        return True
-    taken_over = connection.execute(
-        update(run)
-        .where(
-            run.c.schedule_id == slot.schedule_id,
-            run.c.due_at == slot.due_at,
-            run.c.state == CLAIMED,
-            run.c.lease_until <= now,
-        )
-        .values(**fresh)
+    taken = {"state": CLAIMED, "claimed_at": now, "claimed_by": holder, "token": token}
+    statement = dialect.insert(run).values(schedule_id=slot.schedule_id, due_at=slot.due_at, **taken)
+    statement = statement.on_conflict_do_update(
+        index_elements=["schedule_id", "due_at"], set_=taken, where=(run.c.state == CLAIMED) & (run.c.token < token)
     )
-    return taken_over.rowcount == 1
+    return connection.execute(statement.returning(run.c.token)).first() is not None
 
 
-def finish(connection: Connection, slot: Due, holder: str, now: datetime, state: str, detail: str) -> bool:
-    """Record the end of a run; False when the claim is no longer `holder`'s."""
+def finish(connection: Connection, slot: Due, token: int, now: datetime, state: str, detail: str) -> bool:
+    """Record the end of a run; False when the slot was taken over by a later holder of the lease."""
     finished = connection.execute(
         update(run)
         .where(
             run.c.schedule_id == slot.schedule_id,
             run.c.due_at == slot.due_at,
             run.c.state == CLAIMED,
-            run.c.claimed_by == holder,
+            run.c.token == token,
         )
         .values(state=state, finished_at=now, detail=detail[:2000])
     )

@@ -172,9 +172,19 @@ run = Table(
     Column("state", String(12), nullable=False),
     Column("claimed_at", Instant, nullable=False),
     Column("claimed_by", String(80), nullable=False),
-    Column("lease_until", Instant, nullable=False),
+    # Of the lease under which it was claimed.
+    Column("token", BigInteger, nullable=False),
     Column("finished_at", Instant),
     Column("detail", Text, nullable=False, server_default=""),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("holder", String(80), nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("until", Instant, nullable=False),
 )
 
 # ---------------------------------------------------------------- units and the calendar

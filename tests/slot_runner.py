@@ -1,0 +1,38 @@
+"""A process that runs slots until it is killed: `python -m tests.slot_runner DATABASE HOME EFFECTS`.
+
+In place of the verb it appends a line to a file; its lease is short, so that a test need not
+wait two minutes for each process it kills.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from paysvc import scheduler
+from paysvc.config import read_settings
+from paysvc.wiring import Wiring, wire
+
+
+def main(url: str, home: str, effects: str) -> None:
+    target = os.open(effects, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def note(wiring: Wiring, arguments: Mapping[str, Any]) -> str:
+        os.write(target, f"{arguments['slot']}\n".encode())
+        return ""
+
+    scheduler.LEASE = timedelta(seconds=1)
+    scheduler.VERBS["collect-returns"] = note
+    wiring = wire(read_settings(home=Path(home), database_url=url))
+    ticker = scheduler.Ticker(wiring, scheduler.process_name())
+    print("ready", flush=True)
+    while True:
+        ticker.tick()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
