@@ -11,6 +11,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -20,6 +21,7 @@ from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.schedulers.blocking import BlockingScheduler
 
 from paysvc.domain.errors import PaysvcError
+from paysvc.services.check_books import check_books
 from paysvc.services.collect_returns import collect_returns
 from paysvc.services.manage_officers import SYSTEM_OFFICER
 from paysvc.services.match_accounts import match_accounts
@@ -64,11 +66,18 @@ def _reconcile_returns(wiring: Wiring, arguments: Mapping[str, Any]) -> str:
     return f"{len(result.files)} file(s) decided, {len(result.waiting)} waiting"
 
 
+def _check_books(wiring: Wiring, arguments: Mapping[str, Any]) -> str:
+    found = check_books(wiring.database, wiring.vault, wiring.banks, wiring.clock, SYSTEM_OFFICER)
+    found.require_agreement()
+    return f"{len(found.examined)} equations hold"
+
+
 VERBS: dict[str, Verb] = {
     "match-accounts": _match_accounts,
     "submit-batches": _submit_batches,
     "collect-returns": _collect_returns,
     "reconcile-returns": _reconcile_returns,
+    "check-books": _check_books,
 }
 
 
@@ -153,8 +162,19 @@ def _start(scheduler: BaseScheduler, wiring: Wiring) -> None:
     common = {"max_instances": 1, "coalesce": True, "next_run_time": wiring.clock.now()}
     for work, every in ((ticker.tick, TICK), (ticker.hold, LEASE / 4)):
         scheduler.add_job(_survive, "interval", args=(work,), seconds=int(every.total_seconds()), **common)
+    scheduler.add_job(_survive, args=(partial(_look_at_the_books, wiring),), next_run_time=wiring.clock.now())
     atexit.register(_survive, ticker.let_go)
     scheduler.start()
+
+
+def _look_at_the_books(wiring: Wiring) -> None:
+    """At every start, of the rows alone; the kept files are read by the schedule."""
+    found = check_books(
+        wiring.database, wiring.vault, wiring.banks, wiring.clock, SYSTEM_OFFICER, with_files=False
+    ).differences
+    for one in found:
+        log.error("books differ", equation=one.equation, subject=one.subject, expected=one.expected, found=one.found)
+    log.info("books checked", differences=len(found))
 
 
 def _survive(work: Callable[[], object]) -> None:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from paysvc import scheduler
@@ -29,8 +30,10 @@ def main(url: str, home: str, effects: str) -> None:
     scheduler.VERBS["collect-returns"] = note
     wiring = wire(read_settings(home=Path(home), database_url=url))
     ticker = scheduler.Ticker(wiring, scheduler.process_name())
-    print("ready", flush=True)
-    while True:
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    pause = Event()
+    while not pause.wait(0.01):
         ticker.tick()
 
 

@@ -164,6 +164,9 @@ def test_the_same_month_on_postgresql_gives_the_same_figures(
     on_postgresql = run_demo(tmp_path / "postgresql", url)
     assert on_postgresql.outcomes()["entitled"] == on_sqlite.outcomes()["entitled"]
     assert on_postgresql.outcomes()["held"] == on_sqlite.outcomes()["held"]
+    checked = on_postgresql.run("check", "-o", "json")
+    assert checked.returncode == 0, checked.stderr
+    assert all(row["examined"] for row in json.loads(checked.stdout))
     # A second demo in the same database starts afresh.
     again = run_demo(tmp_path / "postgresql", url)
     assert again.outcomes()["entitled"] == on_sqlite.outcomes()["entitled"]

@@ -76,6 +76,7 @@ COMMANDS = (
     payments.show_cycle,
     reports.publish_report,
     reports.list_reports,
+    reports.check,
     verify.verify,
     reconcile.reconcile,
     administration.db,

@@ -10,7 +10,9 @@ import click
 from paysvc.cli.office import Office, examples, output_option, pass_office
 from paysvc.cli.output import messages, progress_bar, show_one, show_rows
 from paysvc.clock import VIETNAM
+from paysvc.domain.books import MEANING
 from paysvc.domain.officers import require
+from paysvc.services.check_books import check_books
 from paysvc.services.publish_report import publish_report as publish
 from paysvc.store import listings
 
@@ -54,6 +56,38 @@ def publish_report(
     names = ("number", "amendment", "report_sha256", "is_new")
     show_one({**{name: getattr(report, name) for name in names}, "folder": str(folder)}, output)
     messages.print(f"Anybody can check it: paysvc verify {folder}", markup=False)
+
+
+@click.command(
+    "check",
+    epilog=examples("paysvc check", "paysvc check --without-files", "paysvc check --differences -o json"),
+)
+@click.option("--without-files", is_flag=True, help="Leave out the kept bank files, which take longest to read.")
+@click.option("--differences", "only_differences", is_flag=True, help="Each difference as a row, instead of equations.")
+@pass_office
+@output_option
+def check(office: Office, without_files: bool, only_differences: bool, output: str) -> None:
+    """Ask every equation of the books anew: rows, ledger and kept bank files (exit 9 when one does not hold)."""
+    with office.signed_in() as (wiring, actor), progress_bar("Check the books") as progress:
+        found = check_books(
+            wiring.database,
+            wiring.vault,
+            wiring.banks,
+            wiring.clock,
+            actor,
+            with_files=not without_files,
+            progress=progress,
+        )
+    if only_differences:
+        show_rows([one._asdict() for one in found.differences], output)
+    else:
+        rows = [
+            {"equation": one.equation, "meaning": MEANING[one.equation], "examined": one.things}
+            | {"differences": len(one.differences)}
+            for one in found.examined
+        ]
+        show_rows(rows, output)
+    found.require_agreement()
 
 
 @click.command("list-reports", epilog=examples("paysvc list-reports -o json"))

@@ -44,6 +44,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "submit-batches": frozenset({Role.APPROVER, Role.SYSTEM}),
     "collect-returns": frozenset({Role.BANK_OPERATOR, Role.SYSTEM}),
     "reconcile-returns": frozenset({Role.BANK_OPERATOR, Role.SYSTEM}),
+    "check-books": frozenset({Role.AUDITOR, Role.ADMINISTRATOR, Role.SYSTEM}),
     "publish-report": frozenset({Role.AUDITOR, Role.SYSTEM}),
     "manage-officers": frozenset({Role.ADMINISTRATOR}),
     "manage-schedules": frozenset({Role.ADMINISTRATOR}),

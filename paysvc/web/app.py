@@ -7,7 +7,7 @@ from flask_smorest import Api
 
 from paysvc import __version__
 from paysvc.web import access, observing, problems
-from paysvc.web.api import cycles, matching, officers, registry, reports, returns, rules, schedules
+from paysvc.web.api import books, cycles, matching, officers, registry, reports, returns, rules, schedules
 from paysvc.wiring import Wiring
 
 #: The rooms of the API, in the order in which the documentation shows them.
@@ -20,6 +20,7 @@ BLUEPRINTS = (
     reports.blueprint,
     officers.blueprint,
     schedules.blueprint,
+    books.blueprint,
 )
 
 #: The largest body taken: a province's registry file is some 30 MB.
