@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
 from paysvc.bank_registry import BankRegistry
 from paysvc.clock import Clock
 from paysvc.core.scan_pain001 import ORDERS, read_pain001
@@ -53,18 +51,19 @@ def check_books(
     with_files: bool = True,
     progress: Progress = silent,
 ) -> BooksChecked:
-    """Ask every equation of `domain.books` of one snapshot, and leave what came of it in the trail.
+    """Ask every equation of `domain.books`, and leave what came of it in the trail.
 
-    `with_files` also reads every kept file of a bank again, which takes as long as reconciling
-    them did. Differences are the result and raise nothing. Raises `NotAllowed`.
+    Each is asked of a snapshot of its own, so that on SQLite writers need not wait for all of
+    them. `with_files` also reads every kept file of a bank again, which takes as long as
+    reconciling them did; what they are held against never changes. Differences are the result
+    and raise nothing. Raises `NotAllowed`.
     """
     require(actor, VERB)
     total = len(book_checks.OF_ROWS) + 2 * with_files
     examined = []
-    with database.read() as connection:
-        for one in _examine(connection, vault, banks, with_files=with_files):
-            examined.append(one)
-            progress(len(examined), total)
+    for one in _examine(database, vault, banks, with_files=with_files):
+        examined.append(one)
+        progress(len(examined), total)
     found = BooksChecked(tuple(examined))
     with database.write() as connection:
         detail = {"differences": len(found.differences), "with_files": with_files}
@@ -72,16 +71,21 @@ def check_books(
     return found
 
 
-def _examine(connection: Connection, vault: Vault, banks: BankRegistry, *, with_files: bool) -> Iterator[Examined]:
-    yield from book_checks.examine_rows(connection)
+def _examine(database: Database, vault: Vault, banks: BankRegistry, *, with_files: bool) -> Iterator[Examined]:
+    for equation in book_checks.OF_ROWS:
+        with database.read() as connection:
+            found = equation(connection)
+        yield found
     if with_files:
-        yield _sent(connection, vault)
-        yield _returned(connection, vault, banks)
+        yield _sent(database, vault)
+        yield _returned(database, vault, banks)
 
 
-def _sent(connection: Connection, vault: Vault) -> Examined:
+def _sent(database: Database, vault: Vault) -> Examined:
     """Every file that was written, read back: its payments are those of its batch."""
-    files, found = book_checks.sent_files(connection), []
+    with database.read() as connection:
+        files = book_checks.sent_files(connection)
+    found = []
     for file in files:
         subject = f"file of batch {file.message_id}"
         try:
@@ -92,7 +96,7 @@ def _sent(connection: Connection, vault: Vault) -> Examined:
             continue
         if len(content) != file.size:
             found.append(Difference(Equation.SENT_FILES, subject, f"{file.size} bytes", f"{len(content)} bytes"))
-        if ordered is not None and ordered != book_checks.payments_of(connection, file.batch_id):
+        if ordered is not None and ordered != _payments_of(database, file.batch_id):
             found.append(Difference(Equation.SENT_FILES, subject, "the payments of its batch", "others"))
     return Examined(Equation.SENT_FILES, len(files), tuple(found))
 
@@ -108,11 +112,17 @@ def _payments_in(content: bytes) -> list[tuple[str, int]] | None:
     return sorted(zip(payments.end_to_end_id.to_list(), payments.amount_vnd.tolist(), strict=True))
 
 
-def _returned(connection: Connection, vault: Vault, banks: BankRegistry) -> Examined:
+def _payments_of(database: Database, batch_id: int) -> list[tuple[str, int]]:
+    with database.read() as connection:
+        return book_checks.payments_of(connection, batch_id)
+
+
+def _returned(database: Database, vault: Vault, banks: BankRegistry) -> Examined:
     """Every believed statement, read from its bytes again: it says what its lines say."""
     count, found = 0, []
     for bank in banks:
-        believed = statements.list_statements(connection, bank.settings.code, bank.settings.debtor.account)
+        with database.read() as connection:
+            believed = statements.list_statements(connection, bank.settings.code, bank.settings.debtor.account)
         for digest in dict.fromkeys(one.file_sha256 for one in believed):
             own = [one for one in believed if one.file_sha256 == digest]
             count += len(own)
@@ -123,7 +133,9 @@ def _returned(connection: Connection, vault: Vault, banks: BankRegistry) -> Exam
                 continue
             by_id = {one.statement_id: statements.line_keys(one.entries) for one in said}
             for one in own:
-                if by_id.get(one.statement_id) != statements.read_line_keys(connection, one.id):
+                with database.read() as connection:
+                    kept = statements.read_line_keys(connection, one.id)
+                if by_id.get(one.statement_id) != kept:
                     found.append(_differs(bank.settings.code, one, "the lines of its file", "others"))
     return Examined(Equation.RETURNED_FILES, count, tuple(found))
 

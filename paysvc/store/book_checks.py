@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -383,9 +382,3 @@ def _lines(count: int, debited: int, credited: int) -> str:
 OF_ROWS = (
     trail, transactions, accounts, plans_and_payments, approvals, batches, bookings, statements, balances,
 )  # fmt: skip
-
-
-def examine_rows(connection: Connection) -> Iterator[Examined]:
-    """What becomes of each equation that is asked of rows alone."""
-    for equation in OF_ROWS:
-        yield equation(connection)
