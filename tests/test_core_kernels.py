@@ -122,6 +122,23 @@ def test_a_search_among_keys_that_fell_close_together_comes_to_an_end(count: int
     assert join_kernels.find(table, drawn.take(close)).tolist() == [*range(count), *([-1] * (len(close) - count))]
 
 
+def test_a_hash_leads_to_a_row_and_the_whole_key_decides() -> None:
+    # Of two million texts some thirty pairs share what a place keeps of a hash, and the place as well.
+    drawn = TextColumn.of([f"{number:07} drawn" for number in range(2_000_000)])
+    hashes, _ = join_kernels._hashes(drawn)
+    kept = ((hashes >> np.uint64(32)) << np.uint64(4)) | (hashes & np.uint64(0b1111))
+    order = np.argsort(kept, kind="stable")
+    pairs = np.flatnonzero(np.diff(kept[order]) == 0)
+    assert len(pairs) > 3
+    for one, other in zip(order[pairs].tolist(), order[pairs + 1].tolist(), strict=True):
+        table, looked_for = index(drawn.take([one])), drawn.take([other, one, other])
+        assert isinstance(table, HashTable)
+        assert join_kernels.find(table, looked_for).tolist() == [-1, 0, -1]
+        both = index(drawn.take([other, one]))
+        assert isinstance(both, HashTable)
+        assert join_kernels.find(both, looked_for).tolist() == [0, 1, 0]
+
+
 _entries = st.lists(
     st.tuples(
         st.integers(-1, 4),
