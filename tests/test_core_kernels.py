@@ -232,6 +232,8 @@ def test_many_entries_on_two_threads_give_what_columns_give() -> None:
     _same(found, expected)
     mixed = chosen.permutation(MANY)[: MANY * 3 // 4]
     _same(booked.of(mixed), expected.take(mixed))
+    for rows in (range(7, 9), range(MANY // 3, 2 * MANY // 3), range(MANY - 5, MANY), range(3, 3)):
+        _same(booked.of(rows), expected.take(np.asarray(rows, dtype=np.int64)))
     refused = chosen.random(MANY) < 0.1
     outcomes, kinds = verdicts.judge(found, refused)
     by_columns = verdicts._judge(expected, refused)
