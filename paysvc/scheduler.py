@@ -141,7 +141,7 @@ def _run(wiring: Wiring, slot: schedules.Due) -> tuple[str, str]:
     except PaysvcError as failure:
         return schedules.FAILED, f"{failure.code}: {failure.message}"
     except Exception as failure:  # noqa: BLE001  # a tick must survive; the kind is recorded, not the content
-        log.error("run failed", schedule=slot.schedule_id, kind=type(failure).__name__)  # noqa: TRY400
+        log.error("run failed", schedule=slot.schedule_id, kind=type(failure).__name__)  # noqa: TRY400  # a trace may hold data
         return schedules.FAILED, f"unforeseen: {type(failure).__name__}"
 
 
@@ -182,4 +182,4 @@ def _survive(work: Callable[[], object]) -> None:
     try:
         work()
     except Exception as failure:  # noqa: BLE001  # the kind is recorded, not the content
-        log.error("no tick", kind=type(failure).__name__)  # noqa: TRY400
+        log.error("no tick", kind=type(failure).__name__)  # noqa: TRY400  # a trace may hold data

@@ -536,7 +536,7 @@ def test_postings_are_made_once_however_often_we_run(world: World) -> None:
         assert world.reconcile().files == ()
     assert count(world, ledger_transaction) == posted
     with world.database.read() as connection:
-        assert ledger.first_unbalanced(connection) is None
+        assert ledger.unbalanced(connection, 1) == []
 
 
 def test_a_run_that_is_killed_in_a_file_leaves_nothing_of_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,6 @@ from paysvc.store.tables import (
     instruction,
     ledger_transaction,
     payment_cycle,
-    posting,
     programme,
     statement_line,
 )
@@ -36,6 +35,7 @@ from paysvc.store.tables import (
 MOST_NAMED = 100
 
 _RESERVING = (CycleState.APPROVED.value, CycleState.RELEASED.value, CycleState.CLOSED.value)
+_LINES_PAID = ("planned lines with a payment", "lines with a payment")
 #: Payments of which no bank is known to have the file.
 _WAITING = (InstructionState.PLANNED.value, InstructionState.BATCHED.value, InstructionState.UNKNOWN.value)
 
@@ -49,18 +49,14 @@ def trail(connection: Connection) -> Examined:
 
 def transactions(connection: Connection) -> Examined:
     """Every transaction of the ledger: posted, not empty, and zero together."""
-    total = func.coalesce(func.sum(posting.c.amount_vnd), 0)
-    rows = connection.execute(
-        select(ledger_transaction.c.reference, ledger_transaction.c.is_posted, total)
-        .outerjoin(posting, posting.c.transaction_id == ledger_transaction.c.id)
-        .group_by(ledger_transaction.c.id, ledger_transaction.c.reference, ledger_transaction.c.is_posted)
-        .having(or_(total != 0, func.count(posting.c.number) == 0, ~ledger_transaction.c.is_posted))
-        .order_by(ledger_transaction.c.id)
-        .limit(MOST_NAMED)
-    )
     found = [
-        Difference(Equation.TRANSACTIONS, name, "posted, 0", f"{'posted' if is_posted else 'open'}, {int(amount)}")
-        for name, is_posted, amount in rows
+        Difference(
+            Equation.TRANSACTIONS,
+            one.reference,
+            "posted, 0",
+            f"{'posted' if one.is_posted else 'open'}, {one.amount_vnd}",
+        )
+        for one in ledger.unbalanced(connection, MOST_NAMED)
     ]
     return _examined(
         Equation.TRANSACTIONS, _count(connection, select(func.count()).select_from(ledger_transaction)), found
@@ -167,37 +163,26 @@ def plans_and_payments(connection: Connection) -> Examined:
         .group_by(payment_cycle.c.code)
         .order_by(payment_cycle.c.code)
     )
-    paid = (
-        select(payment_cycle.c.code, func.count(instruction.c.entitlement_id.distinct()))
-        .select_from(instruction)
-        .join(payment_cycle, payment_cycle.c.id == instruction.c.cycle_id)
-        .join(
-            entitlement,
-            and_(
-                entitlement.c.id == instruction.c.entitlement_id,
-                entitlement.c.cycle_id == instruction.c.cycle_id,
-                entitlement.c.amount_vnd == instruction.c.amount_vnd,
-                is_planned,
-            ),
-        )
-        .group_by(payment_cycle.c.code)
-    )
+    is_right = and_(is_planned, entitlement.c.amount_vnd == instruction.c.amount_vnd)
+    line_id = instruction.c.entitlement_id
     made = (
-        select(payment_cycle.c.code, func.count(instruction.c.entitlement_id.distinct()))
+        select(
+            payment_cycle.c.code,
+            func.count(line_id.distinct()),
+            func.count(case((is_right, line_id)).distinct()),
+        )
         .select_from(instruction)
         .join(payment_cycle, payment_cycle.c.id == instruction.c.cycle_id)
+        .outerjoin(entitlement, and_(entitlement.c.id == line_id, entitlement.c.cycle_id == instruction.c.cycle_id))
         .group_by(payment_cycle.c.code)
     )
-    rightly = {code: int(count) for code, count in connection.execute(paid)}
-    all_made = {code: int(count) for code, count in connection.execute(made)}
+    payments = {code: (int(right), int(every)) for code, every, right in connection.execute(made)}
     count, found = 0, []
     for code, number, planned in connection.execute(lines):
         count += int(number)
-        for subject, those in (("planned lines with a payment", rightly), ("lines with a payment", all_made)):
-            if those.get(code, 0) != int(planned):
-                found.append(
-                    Difference(Equation.PLANS, f"cycle {code}, {subject}", str(int(planned)), str(those.get(code, 0)))
-                )
+        for subject, those in zip(_LINES_PAID, payments.get(code, (0, 0)), strict=True):
+            if those != int(planned):
+                found.append(Difference(Equation.PLANS, f"cycle {code}, {subject}", str(int(planned)), str(those)))
     return _examined(Equation.PLANS, count, found)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -158,20 +159,29 @@ def trial_balance(connection: Connection, as_of: datetime | None = None) -> tupl
     return everything, sum(one.amount_vnd for one in everything)
 
 
-def first_unbalanced(connection: Connection) -> str | None:
-    """The reference of a transaction that is open or does not sum to zero, or None.
+class Unbalanced(NamedTuple):
+    """A transaction that is open, holds no posting, or does not sum to zero; `amount_vnd` is its sum."""
+
+    reference: str
+    is_posted: bool
+    amount_vnd: int
+
+
+def unbalanced(connection: Connection, limit: int) -> list[Unbalanced]:
+    """At most so many such transactions, the oldest first.
 
     The database refuses to post one; this looks again, from the postings themselves.
     """
+    total = func.coalesce(func.sum(posting.c.amount_vnd), 0)
     statement = (
-        select(ledger_transaction.c.reference)
+        select(ledger_transaction.c.reference, ledger_transaction.c.is_posted, total)
         .outerjoin(posting, posting.c.transaction_id == ledger_transaction.c.id)
         .group_by(ledger_transaction.c.id, ledger_transaction.c.reference, ledger_transaction.c.is_posted)
-        .having((func.coalesce(func.sum(posting.c.amount_vnd), 1) != 0) | ~ledger_transaction.c.is_posted)
+        .having((total != 0) | (func.count(posting.c.number) == 0) | ~ledger_transaction.c.is_posted)
         .order_by(ledger_transaction.c.id)
-        .limit(1)
+        .limit(limit)
     )
-    return connection.execute(statement).scalar()
+    return [Unbalanced(name, is_posted, int(amount)) for name, is_posted, amount in connection.execute(statement)]
 
 
 def require_funded(connection: Connection, needed: Mapping[str, int]) -> None:
