@@ -56,7 +56,6 @@ class _Armed:
 
 
 def _read(environment: Mapping[str, str]) -> _Armed | None:
-    """Raises ValueError for an order that nobody could follow: a test that asks for nothing proves nothing."""
     orders, seen = {}, None
     for part in filter(None, environment.get("PAYSVC_FAILPOINTS", "").split(";")):
         place, _, wish = part.partition("=")
@@ -69,7 +68,17 @@ def _read(environment: Mapping[str, str]) -> _Armed | None:
     return _Armed(orders, seen) if orders or seen is not None else None
 
 
-_armed = _read(os.environ)
+_armed: _Armed | None = None
+
+
+def arm(environment: Mapping[str, str]) -> None:
+    """Take the orders of this environment, in place of those before. Raises ValueError
+    for one that nobody could follow: a test that asks for nothing proves nothing."""
+    global _armed  # noqa: PLW0603  # one process has one set of orders
+    _armed = _read(environment)
+
+
+arm(os.environ)
 
 
 def reach(moment: str, *, above: int = 0) -> None:

@@ -1,0 +1,378 @@
+"""A small province, its office and its three banks, month after month, whatever is killed meanwhile."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, text
+
+from paysvc.clock import VIETNAM
+from paysvc.config import read_settings
+from paysvc.demo.banks import MockBank, mock_banks
+from paysvc.domain.officers import Officer, Role
+from paysvc.services.manage_officers import FIRST_START, add_officer, create_token
+from paysvc.services.manage_schedules import set_schedule
+from paysvc.services.set_rules import set_rules
+from paysvc.store import schema
+from paysvc.wiring import Wiring, wire
+
+from .audit import Books, audit, read_books
+from .crew import Crew, NotDone, Tally
+from .line import CALM, Line, Weather
+from .people import RULES, Person, draw_people, files_of
+from .shared_clock import SharedClock
+
+FIRST_MONTH = (2026, 12)
+OPENING_VND = 10**12
+
+#: Days of the month up to which the banks work, one after the other.
+BANKING_DAYS = (5, 9, 19)
+
+#: Nothing may take longer than this to come to rest once the faults are over, in seconds.
+QUIET_LIMIT = 30.0
+
+_STORM = (
+    CALM,
+    Weather(lost=0.1, delay=0.01),
+    Weather(lost=0.3, cut=0.1),
+    Weather(cut=0.3),
+    Weather(silenced=0.3),
+    Weather(lost=0.1, cut=0.2, silenced=0.2, delay=0.02),
+)
+
+#: What a bank may do wrong for a while. Each is honest in the bank's own books.
+_LIES: tuple[dict[str, Any], ...] = (
+    {"drop_ack": 2},
+    {"drop_ack": True},
+    {"silence_after_accepting": True},
+    {"duplicate_statement": "copy"},
+    {"duplicate_statement": "reissue"},
+    {"duplicate_statement": True},
+    {"wrong_totals": 1},
+    {"truncated_statement": 1},
+    {"refuse_files": 1},
+    {"debit_twice": 1},
+    {"strays": 1},
+    {"unsolicited_credits": 1},
+    {"late_returns": 1},
+    {"credit_without_debit": 1},
+    {"wrong_amount": 1},
+    {"reject_rate": 0.3, "return_rate": 0.2},
+    {"slow_ms": 20},
+)
+_HONEST = {
+    "drop_ack": 0, "silence_after_accepting": False, "duplicate_statement": None, "wrong_totals": 0,
+    "truncated_statement": 0, "refuse_files": 0, "debit_twice": 0, "strays": 0, "unsolicited_credits": 0,
+    "late_returns": 0, "credit_without_debit": 0, "wrong_amount": 0, "reject_rate": 0.06, "return_rate": 0.08,
+    "late_rate": 0.02, "slow_ms": 0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """How rough it is: how likely a process is killed, the lines fail and the banks misbehave, 0 to 1."""
+
+    violence: float = 0.7
+    storms: float = 0.6
+    lies: float = 0.5
+    most_offices: int = 2
+
+
+PEACE = Harm(0.0, 0.0, 0.0, 1)
+
+
+class Violation(AssertionError):
+    """Something that must never be. The text says what, and of which world."""
+
+
+@contextmanager
+def world(
+    folder: Path, database_url: str, seed: int, tally: Tally, harm: Harm = Harm(), bug: str = "", people: int = 14
+) -> Iterator[World]:
+    """A province with its banks running and its office set up."""
+    folder.mkdir(parents=True)
+    with ExitStack() as stack:
+        first_day = date(*FIRST_MONTH, 1) - timedelta(days=12)
+        banks = stack.enter_context(mock_banks(folder / "banks", seed, first_day, OPENING_VND))
+        made = World(folder, database_url, seed, tally, harm, bug, banks, people)
+        stack.callback(made.close)
+        made.settle_in()
+        yield made
+
+
+class World:
+    """One province. `story` is what happened, for whoever has to explain a violation."""
+
+    def __init__(
+        self, folder: Path, database_url: str, seed: int, tally: Tally, harm: Harm, bug: str,
+        banks: Sequence[MockBank], people: int,
+    ) -> None:  # fmt: skip
+        self.folder, self.home, self.seed = folder, folder / "office", seed
+        self.database_url = database_url
+        self.tally, self.harm = tally, harm
+        self.luck = random.Random(seed)
+        self.banks = banks
+        self.lines = [Line(bank.ready["port"], random.Random(self.luck.random())) for bank in banks]
+        self.clock = SharedClock(folder / "clock", start=_moment(date(*FIRST_MONTH, 1) - timedelta(days=12), 9))
+        self.home.mkdir(mode=0o700)
+        self.crew = Crew(self.home, database_url, self.clock, folder / "clock", self.luck, tally, bug)
+        self.people: list[Person] = []
+        self._first_people = people
+        self.tokens: dict[str, str] = {}
+        self._tokens_until = datetime(2000, 1, 1, tzinfo=UTC)
+        self.story: list[str] = []
+        self.faults = 0
+        self._keys = 0
+        self._engine = create_engine(database_url, isolation_level="AUTOCOMMIT")
+        self._at_once = ThreadPoolExecutor(len(banks))
+
+    def close(self) -> None:
+        self.crew.close()
+        self._at_once.shutdown()
+        for line in self.lines:
+            line.close()
+        self._engine.dispose()
+        self.clock.close()
+
+    def tell(self, what: str) -> None:
+        self.story.append(f"{self.clock.now():%Y-%m-%d %H:%M} {what}")
+
+    # ----------------------------------------------------------------------- the office
+
+    def settle_in(self) -> None:
+        """What an administrator does once: schema, rules, officers, schedules, banks."""
+        texts = [
+            # Short patience: a bank that is silent on this machine stays silent.
+            bank.toml().replace(str(bank.ready["port"]), str(line.port)) + 'timeout = "4"\n'
+            for bank, line in zip(self.banks, self.lines, strict=True)
+        ]
+        (self.home / "banks.toml").write_text("\n".join(texts), encoding="utf-8")
+        for bank in self.banks:
+            bank.misbehave(_for(bank, _HONEST))
+        with self._wired() as wiring:
+            schema.upgrade(wiring.database)
+            chief = add_officer(
+                wiring.database, wiring.clock, FIRST_START, officer_id="administrator", role=Role.ADMINISTRATOR
+            )
+            for role in (Role.MAKER, Role.APPROVER, Role.BANK_OPERATOR, Role.AUDITOR):
+                add_officer(wiring.database, wiring.clock, chief, officer_id=role.value, role=role)
+            set_rules(wiring.database, wiring.clock, chief, name="rules.toml", content=RULES.encode())
+            for verb in ("submit-batches", "collect-returns", "reconcile-returns"):
+                every = timedelta(minutes=1)
+                set_schedule(wiring.database, wiring.clock, chief, schedule_id=verb, verb=verb, every=every)
+
+    @contextmanager
+    def _wired(self) -> Iterator[Wiring]:
+        wiring = wire(read_settings(home=self.home, database_url=self.database_url), self.clock)
+        try:
+            yield wiring
+        finally:
+            wiring.close()
+
+    def _renew_tokens(self) -> None:
+        if self.clock.now() < self._tokens_until:
+            return
+        chief = Officer("administrator", Role.ADMINISTRATOR)
+        with self._wired() as wiring:
+            for role in (Role.ADMINISTRATOR, Role.MAKER, Role.APPROVER, Role.BANK_OPERATOR, Role.AUDITOR):
+                self.tokens[role.value] = create_token(
+                    wiring.database, wiring.clock, chief, officer_id=role.value, days=366
+                )
+        self._tokens_until = self.clock.now() + timedelta(days=300)
+
+    def call(self, role: Role, method: str, path: str, *, accept: Sequence[str] = (), **more: Any) -> dict[str, Any]:
+        """A request of an officer, repeated with the same key until there is an answer.
+
+        `accept` are codes of refusals that say that it was done before. Raises `Violation` for another refusal.
+        """
+        self._keys += 1
+        headers = {"Idempotency-Key": f"key-{self.seed}-{self._keys}", **more.pop("headers", {})}
+        problem = ""
+        self.crew.look()
+        self.crew.arm(f"{method} {path.rpartition('/')[2]}")
+        for _ in range(200):
+            answer = self.crew.ask(self.tokens[role.value], method, path, headers=dict(headers), **more)
+            if answer is None or answer.status_code >= 500:
+                continue  # lost, or an error of the disk: asked again under the same key
+            if answer.status_code < 300:
+                found: dict[str, Any] = answer.json() if answer.content else {}
+                return found
+            problem = str(answer.json().get("code", answer.status_code))
+            if problem == "request_at_work":
+                self.clock.advance(timedelta(minutes=31))
+                continue
+            if problem in accept:
+                return answer.json() | {"refused": problem}
+            raise Violation(f"{method} {path} was refused: {answer.text}")
+        raise NotDone(f"{method} {path} got no answer ({problem})")
+
+    # ------------------------------------------------------------------------- a month
+
+    def month(self, year: int, month: int) -> None:
+        """Everything of one month; at its end all books agree, or `Violation` says which do not."""
+        self.faults -= sum(line.faults for line in self.lines)
+        code = f"{year}-{month:02d}"
+        self.clock.set(max(self.clock.now(), _moment(date(year, month, 1) - timedelta(days=12), 9)))
+        self._renew_tokens()
+        self._be_harmful()
+        self.tell(f"plan {code}")
+        self._plan(code)
+        for _ in range(3):
+            self.crew.tick()
+        for day in BANKING_DAYS:
+            self._be_harmful()
+            self._let_banks_work(date(year, month, day))
+            for _ in range(2):
+                self.crew.tick()
+        self._come_to_rest()
+        self._publish(code)
+        self.faults += sum(line.faults for line in self.lines)
+        self.require_agreement(code)
+
+    def _be_harmful(self) -> None:
+        """Draw what goes wrong until this is called again."""
+        harm, luck = self.harm, self.luck
+        self.crew.violence = harm.violence
+        self.crew.size = luck.randint(1, harm.most_offices)
+        for line, bank in zip(self.lines, self.banks, strict=True):
+            line.weather = luck.choice(_STORM) if luck.random() < harm.storms else CALM
+            if luck.random() < harm.lies:
+                lie = _for(bank, luck.choice(_LIES))
+                bank.misbehave(lie)
+                self.tell(f"{bank.profile.code}: {lie} {line.weather}")
+            elif line.weather is not CALM:
+                self.tell(f"{bank.profile.code}: {line.weather}")
+
+    def _plan(self, code: str) -> None:
+        new = draw_people(
+            self.luck, self.luck.randint(1, 3) if self.people else self._first_people, code, len(self.people)
+        )
+        self.people += new
+        for kind, content in files_of(new).items():
+            query = {"kind": kind, "name": f"{kind}-{code}.csv"}
+            self.call(Role.MAKER, "POST", "/registry/imports", params=query, content=content)
+        self.call(Role.MAKER, "POST", "/matching/runs")
+        money = {"amount_vnd": sum(one.amount_vnd for one in self.people) * 3, "reference": f"{code}/KB"}
+        self.call(Role.ADMINISTRATOR, "POST", "/funds/NS/deposits", json=money)
+        body = {"cycle_code": code, "programme_codes": ["TRO-CAP", "CO-CONG"], "periods": [code]}
+        self.call(Role.MAKER, "POST", "/cycles", json=body)
+        self.call(Role.MAKER, "POST", f"/cycles/{code}/submission", accept=("cycle_not_draft",))
+        digest = self._one("SELECT content_sha256 FROM payment_cycle WHERE code = :code", code=code)
+        approval = {"content_sha256": bytes(digest).hex()}
+        self.call(Role.APPROVER, "POST", f"/cycles/{code}/approval", json=approval, accept=("cycle_not_submitted",))
+
+    def _let_banks_work(self, day: date) -> None:
+        self.clock.set(max(self.clock.now(), _moment(day, 22)))
+        self.tell(f"banks work up to {day}")
+        list(self._at_once.map(lambda bank: bank.run_day(day), self.banks))
+
+    def _publish(self, code: str) -> None:
+        as_of = self.clock.now().astimezone(VIETNAM).isoformat()
+        self.call(Role.AUDITOR, "POST", "/reports", json={"cycle_code": code, "as_of": as_of})
+
+    def _come_to_rest(self) -> None:
+        """The faults are over; everything has to be settled within the limit. Raises `Violation`."""
+        for line in self.lines:
+            line.weather = CALM
+        for bank in self.banks:
+            bank.misbehave(_for(bank, _HONEST))
+        self.tell("calm")
+        self.crew.calm_down()
+        start = time.monotonic()
+        while problem := self._unsettled():
+            if time.monotonic() - start > QUIET_LIMIT:
+                raise Violation(f"not at rest {QUIET_LIMIT:.0f} s after the last fault: {problem}")
+            self.crew.tick()
+
+    def _unsettled(self) -> str:
+        """What is still under way, or ""."""
+        under_way = self._one("SELECT count(*) FROM batch WHERE state NOT IN ('SENT', 'REFUSED')") + self._one(
+            "SELECT count(*) FROM payment_cycle WHERE state = 'APPROVED'"
+        )
+        if under_way:
+            return f"{under_way} batches or plans"
+        waiting = self._one("SELECT count(*) FROM inbound_file WHERE state = 'STORED'")
+        if waiting:
+            return f"{waiting} files not decided"
+        for bank in self.banks:
+            code = bank.profile.code
+            ledger = _bank_ledger(self, bank)
+            fetched = {row[0] for row in self._rows("SELECT name FROM fetched_name WHERE bank_code = :code", code=code)}
+            out = {name for (name,) in ledger("SELECT name FROM outbox")}
+            if out - fetched:
+                return f"{len(out - fetched)} files of {code} not fetched"
+            # A statement that was not believed is asked for anew, as an operator would.
+            days = {
+                str(row[0])
+                for row in self._rows("SELECT to_date FROM bank_statement WHERE bank_code = :code", code=code)
+            }
+            missing = [day for (day,) in ledger("SELECT day FROM statement ORDER BY day") if day not in days]
+            for day in missing:
+                answer = bank._post("/control/statement", {"date": day, "kind": "reissue"})
+                self.tell(f"{code} states {day} again: {answer['files']}")
+            if missing:
+                return f"{len(missing)} statements of {code} not believed"
+            # Parked files may wait for those; with every statement here nothing has to wait.
+        waiting = self._one("SELECT count(*) FROM inbound_file WHERE state = 'PARKED'")
+        return f"{waiting} files parked" if waiting else ""
+
+    # ------------------------------------------------------------------------ its books
+
+    def books(self) -> Books:
+        return read_books(self._rows, {bank.profile.code: _bank_ledger(self, bank) for bank in self.banks}, self.home)
+
+    def require_agreement(self, code: str) -> None:
+        found = audit(self.books(), self.people, code)
+        if found:
+            raise Violation("; ".join(found[:5]))
+
+    def _rows(self, query: str, **values: object) -> list[Any]:
+        """Read the office's database directly, as nothing of the service does."""
+        with self._engine.connect() as connection:
+            return list(connection.execute(text(query), values).all())
+
+    def _one(self, query: str, **values: object) -> Any:
+        return self._rows(query, **values)[0][0]
+
+
+def _bank_ledger(world: World, bank: MockBank) -> Callable[[str], list[Any]]:
+    path = world.folder / "banks" / bank.profile.code.lower() / "ledger.sqlite"
+
+    def rows(query: str) -> list[Any]:
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
+        try:
+            return connection.execute(query).fetchall()
+        finally:
+            connection.close()
+
+    return rows
+
+
+def _for(bank: MockBank, wishes: dict[str, Any]) -> dict[str, Any]:
+    """What this kind of bank can be asked for."""
+    return {name: value for name, value in wishes.items() if bank.profile.profile == "iso" or name not in _ISO_ONLY}
+
+
+_ISO_ONLY = ("wrong_currency", "pending")
+
+
+def _moment(day: date, hour: int) -> datetime:
+    return datetime.combine(day, time_of_day(hour), tzinfo=VIETNAM).astimezone(UTC)
+
+
+def months(count: int) -> Iterator[tuple[int, int]]:
+    """The first `count` months: (year, month)."""
+    year, month = FIRST_MONTH
+    for _ in range(count):
+        yield year, month
+        year, month = (year, month + 1) if month < 12 else (year + 1, 1)
