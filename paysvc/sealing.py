@@ -17,6 +17,7 @@ import os
 import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from paysvc.domain.errors import BadSetting, PaysvcError
+from paysvc.failpoints import reach
 
 _NONCE = 12
 _KEY_ID = 4
@@ -125,12 +127,27 @@ def refuse_if_shared(path: Path) -> None:
 
 
 def write_secret(path: Path, content: bytes) -> None:
-    """Create a file only its owner may read, on disk before this returns; never overwrites."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    """Make a file that only its owner may read, on disk before this returns; one that is there stays.
+
+    It is there whole or not at all, and of several processes that make it at once one does: what
+    counts is what can be read afterwards.
+    """
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    reach("synced")
+    # A link, because a rename would put this one in the place of another's.
+    with suppress(FileExistsError):
+        path.hardlink_to(temporary)
+    reach("named")
+    temporary.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _create(path: Path) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hmac
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,3 +93,41 @@ def test_a_file_that_is_no_key_file_is_refused(tmp_path: Path, content: str) -> 
     path.chmod(0o600)
     with pytest.raises(BadSetting):
         open_or_create_sealer(path)
+
+
+OPENER = """
+import sys
+from pathlib import Path
+from paysvc.sealing import open_or_create_sealer
+from paysvc.signing import open_or_create_signer
+print("ready", flush=True)
+sys.stdin.readline()
+folder = Path(sys.argv[1])
+print(open_or_create_sealer(folder / "keys.json").key_id.hex(), open_or_create_signer(folder / "key.pem").key_id)
+"""
+
+
+def open_keys(folder: Path, orders: str = "") -> subprocess.Popen[str]:
+    environment = {**os.environ, "PAYSVC_FAILPOINTS": orders}
+    words = [sys.executable, "-c", OPENER, str(folder)]
+    return subprocess.Popen(words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_several_processes_that_start_at_once_have_one_key(tmp_path: Path) -> None:
+    processes = [open_keys(tmp_path) for _ in range(6)]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    answers = {process.communicate("go\n")[0] for process in processes}
+    assert len(answers) == 1
+    assert {process.returncode for process in processes} == {0}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["key.pem", "keys.json"]
+
+
+@pytest.mark.parametrize("moment", ["synced", "named"])
+def test_a_start_that_is_killed_leaves_a_whole_key_or_none(tmp_path: Path, moment: str) -> None:
+    killed = open_keys(tmp_path, f"sealing.write_secret {moment}=kill")
+    killed.communicate("go\n")
+    assert killed.returncode == -signal.SIGKILL
+    found = open_or_create_sealer(tmp_path / "keys.json")
+    assert open_or_create_sealer(tmp_path / "keys.json") == found

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ class Instruction:
     bank: str
     person: str
     generation: int
-    is_in_batch: bool
+    message: str
     debit_count: int
     debited_vnd: int
     credit_count: int
@@ -64,9 +64,11 @@ class Books:
     orders: list[Order]
     #: (programme, month, person) -> standing claims.
     obligations: dict[tuple[str, str, str], int]
-    #: bank -> message id -> digest, and of ours in the same way.
-    bank_messages: dict[str, dict[str, str]]
+    #: bank -> message id -> digest and whether it was taken, and of ours the digest.
+    bank_messages: dict[str, dict[str, tuple[str, bool]]]
     our_files: dict[str, dict[str, str]]
+    #: Message ids of files whose sending was answered with no.
+    turned_away: set[str]
     #: bank -> multiset of (reference, đồng, is debit).
     bank_bookings: dict[str, Counter[tuple[str, int, bool]]]
     our_lines: dict[str, Counter[tuple[str, int, bool]]]
@@ -74,7 +76,12 @@ class Books:
     trial_balance: int
     early: list[str]
     log: str
-    kinds: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str]
+    balances: dict[str, int]
+    #: What happened -> how often the rows say so, and how often the trail does.
+    events: dict[str, tuple[int, int]]
+    #: (programme, month, person) that an officer held back.
+    held: set[tuple[str, str, str]]
 
 
 def read_books(ours: Rows, banks: Mapping[str, Rows], home: Path) -> Books:
@@ -93,15 +100,22 @@ def read_books(ours: Rows, banks: Mapping[str, Rows], home: Path) -> Books:
         row[0]: Instruction(*row[:5], persons[row[5]], *row[6:-1], tuple(months[row[-1]]))
         for row in ours(
             "SELECT i.end_to_end_id, p.code, i.state, i.amount_vnd, i.bank_code, e.beneficiary_id, i.generation,"
-            " i.batch_id IS NOT NULL, i.debit_count, i.debited_vnd, i.credit_count, i.credited_vnd, e.id"
-            " FROM instruction i JOIN entitlement e ON e.id = i.entitlement_id JOIN payment_cycle p ON p.id = i.cycle_id"
+            " b.message_id, i.debit_count, i.debited_vnd, i.credit_count, i.credited_vnd, e.id FROM instruction i"
+            " JOIN entitlement e ON e.id = i.entitlement_id JOIN payment_cycle p ON p.id = i.cycle_id"
+            " LEFT JOIN batch b ON b.id = i.batch_id"
         )
     }
     return Books(
         instructions=instructions,
         orders=[order for code, bank in banks.items() for order in _orders(code, bank)],
         obligations=obligations,
-        bank_messages={code: dict(bank("SELECT message_id, sha256 FROM message")) for code, bank in banks.items()},
+        bank_messages={
+            code: {
+                message: (digest, state == "taken")
+                for message, digest, state in bank("SELECT message_id, sha256, state FROM message")
+            }
+            for code, bank in banks.items()
+        },
         our_files={
             code: {
                 message: bytes(digest).hex()
@@ -110,6 +124,13 @@ def read_books(ours: Rows, banks: Mapping[str, Rows], home: Path) -> Books:
                 )
             }
             for code in banks
+        },
+        turned_away={
+            message
+            for (message,) in ours(
+                "SELECT f.message_id FROM send_attempt a JOIN bank_file f ON f.id = a.bank_file_id"
+                " WHERE a.outcome = 'refused'"
+            )
         },
         bank_bookings={code: _bookings(bank) for code, bank in banks.items()},
         our_lines={
@@ -138,7 +159,45 @@ def read_books(ours: Rows, banks: Mapping[str, Rows], home: Path) -> Books:
         ],
         log=(home / "office.log").read_text(errors="replace") if (home / "office.log").exists() else "",
         kinds=Counter(kind for (kind,) in ours("SELECT kind FROM discrepancy")),
+        balances={
+            code: int(vnd)
+            for code, vnd in ours("SELECT account_code, SUM(amount_vnd) FROM posting GROUP BY account_code")
+        },
+        events={name: tuple(ours(f"SELECT ({rows}), ({noted})")[0]) for name, rows, noted in _EVENTS},
+        held={
+            (programme, period, persons[beneficiary])
+            for programme, period, beneficiary in ours(
+                "SELECT o.programme_code, o.period, o.beneficiary_id FROM entitlement e"
+                " JOIN obligation_claim c ON c.entitlement_id = e.id JOIN obligation o ON o.id = c.obligation_id"
+                " WHERE e.reason LIKE 'officer:%'"
+            )
+        },
     )
+
+
+_NOTED = "SELECT count(*) FROM audit_event WHERE verb = "
+_EVENTS = (
+    ("approvals", "SELECT count(*) FROM approval", f"{_NOTED}'approve-plan'"),
+    (
+        "imports",
+        "SELECT count(*) FROM import_file",
+        "SELECT count(DISTINCT subject) FROM audit_event WHERE subject LIKE 'import_file:%'",
+    ),
+    ("written files", "SELECT count(*) FROM bank_file", f"{_NOTED}'submit-batches' AND detail LIKE '%\"written\"%'"),
+    (
+        "decided files",
+        "SELECT count(*) FROM inbound_file WHERE state NOT IN ('STORED', 'PARKED')",
+        (
+            "SELECT count(DISTINCT subject) FROM audit_event"
+            " WHERE verb = 'reconcile-returns' AND detail NOT LIKE '%PARKED%'"
+        ),
+    ),
+    (
+        "reports",
+        "SELECT count(*) FROM report",
+        "SELECT count(DISTINCT subject) FROM audit_event WHERE verb = 'publish-report'",
+    ),
+)
 
 
 def _persons(ours: Rows, home: Path) -> dict[int, str]:
@@ -193,6 +252,8 @@ def audit(books: Books, people: list[Person], last_month: str) -> list[str]:
         *_same_states(books),
         *_same_money(books),
         *_only_what_was_approved(books, people),
+        *_refused_by_a_bank(books),
+        *_written_down(books),
         *_nothing_told(books, people),
     ]
 
@@ -235,6 +296,8 @@ def _nobody_lost(books: Books, people: list[Person], last_month: str) -> list[st
         if not person.is_payable:
             continue
         carrying = carried.get(key, [])
+        if not carrying and key in books.held and key[1] == last_month:
+            continue  # it comes along in the next month
         if not carrying:
             found.append(f"a payable month has no payment: {key[:2]}")
         elif not any(one.state in ("SETTLED", "RETURNED", "REJECTED", "SENT", "DISPUTED") for one in carrying):
@@ -293,6 +356,14 @@ def _same_money(books: Books) -> list[str]:
         if booked != lines:
             few, many = sum((booked - lines).values()), sum((lines - booked).values())
             found.append(f"{bank}: {few} bookings are missing here, {many} are too many")
+    states: Counter[str] = Counter()
+    for one in books.instructions.values():
+        states[one.state] += one.amount_vnd
+    # At rest nothing is reserved, and in transit is what the banks have not booked yet.
+    for name, wanted in (("reserved:", 0), ("in_transit:", states["SENT"])):
+        held = sum(vnd for code, vnd in books.balances.items() if code.replace("cash_", "").startswith(name))
+        if held != wanted:
+            found.append(f"{held} đồng are {name} where {wanted} should be")
     if books.trial_balance:
         found.append(f"the ledger sums to {books.trial_balance}")
     found += [f"{bank}'s own ledger is broken" for bank in books.broken_banks]
@@ -312,7 +383,9 @@ def _only_what_was_approved(books: Books, people: list[Person]) -> list[str]:
     for bank, theirs in books.bank_messages.items():
         ours = books.our_files[bank]
         found += [f"{bank} took {message}, which is not ours" for message in theirs.keys() - ours.keys()]
-        found += [f"{bank} has other bytes of {one}" for one in theirs.keys() & ours.keys() if theirs[one] != ours[one]]
+        found += [
+            f"{bank} has other bytes of {one}" for one in theirs.keys() & ours.keys() if theirs[one][0] != ours[one]
+        ]
     by_number = {one.number: one for one in people}
     for order in books.orders:
         one = books.instructions.get(order.reference)
@@ -327,6 +400,27 @@ def _only_what_was_approved(books: Books, people: list[Person]) -> list[str]:
         if one.bank != order.bank:
             found.append(f"{order.reference} is at {order.bank} and was for {one.bank}")
     return found
+
+
+def _refused_by_a_bank(books: Books) -> list[str]:
+    """Nobody is unpaid for any other reason than that a bank said so."""
+    at_bank = {order.reference: order for order in books.orders}
+    found = []
+    for one in books.instructions.values():
+        order = at_bank.get(one.reference)
+        if one.state != "REJECTED" or (order is not None and order.state == "rejected"):
+            continue
+        is_taken = books.bank_messages[one.bank].get(one.message, ("", None))[1]
+        # A file that the door turned away leaves no trace in the bank's books: our attempt has its word.
+        if order is not None or is_taken or (is_taken is None and one.message not in books.turned_away):
+            found.append(f"{one.reference} is REJECTED, and {one.bank} never refused it")
+    return found
+
+
+def _written_down(books: Books) -> list[str]:
+    return [
+        f"{rows} {name}, {noted} of them in the trail" for name, (rows, noted) in books.events.items() if rows != noted
+    ]
 
 
 def _nothing_told(books: Books, people: list[Person]) -> list[str]:

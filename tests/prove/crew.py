@@ -7,7 +7,8 @@ import os
 import random
 import signal
 import time
-from collections import Counter, defaultdict
+from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from multiprocessing.connection import Connection
@@ -19,6 +20,7 @@ from typing import Any
 import httpx
 
 from . import office
+from .places import all_places
 from .shared_clock import CELLS, SharedClock
 
 _START_LIMIT = 60.0
@@ -28,6 +30,11 @@ _TICK_LIMIT = 60.0
 _ANSWER_LIMIT = 20.0
 #: A process that is stopped may hold what another waits for, so it is not left like that for long.
 _STOPPED_LIMIT = 1.5
+
+#: Of how many places one order speaks.
+_PLACES_AT_ONCE = 24
+
+PLACES = sorted(all_places())
 
 _context: list[ForkServerContext] = []
 
@@ -49,7 +56,8 @@ class Member:
     cell: int
     port: int
     line: Connection
-    failpoints: str = ""
+    #: Place -> what is to happen there, as it was told last.
+    failpoints: dict[str, str] = field(default_factory=dict)
     stopped_at: float | None = None
 
     @property
@@ -75,8 +83,8 @@ class Tally:
     errors: int = 0
     killed_at: Counter[str] = field(default_factory=Counter)
     passed: Counter[str] = field(default_factory=Counter)
-    #: What the office is at -> places that are passed then.
-    passed_at: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    #: The last places that were passed, oldest first.
+    latest: deque[str] = field(default_factory=lambda: deque(maxlen=200))
 
 
 class NotDone(Exception):
@@ -95,13 +103,13 @@ class Crew:
         luck: random.Random,
         tally: Tally,
         bug: str,
+        after_kill: Callable[[], None],
     ) -> None:
         self.home, self.database_url, self.clock, self.luck, self.tally = home, database_url, clock, luck, tally
-        self._clock_path, self._bug = clock_path, bug
+        self._clock_path, self.bug, self._after_kill = clock_path, bug, after_kill
         self.members: list[Member] = []
         #: How likely a process is told to fail in a piece of work.
         self.violence = 0.0
-        self.work = ""
         self.size = 1
         self._next_cell = 0
         self._read_seen = 0
@@ -119,7 +127,7 @@ class Crew:
         cell = 1 + self._next_cell % (CELLS - 1)
         self.clock.put(cell, 0)
         ours, theirs = forked().Pipe()
-        told = office.Orders(self.home, self.database_url, self._clock_path, cell, self._bug)
+        told = office.Orders(self.home, self.database_url, self._clock_path, cell, self.bug)
         process = forked().Process(target=office.run, args=(told, theirs), daemon=True)
         process.start()
         theirs.close()
@@ -133,27 +141,29 @@ class Crew:
             raise NotDone(f"an office process ended with {process.exitcode} when it was started") from None
         self.members.append(Member(process, cell, port, ours))
 
-    def arm(self, work: str) -> None:
-        """Tell one process, perhaps, to fail at a place that is passed in this work: where it happened
-        least so far comes first."""
-        self.work = work
-        places = self.tally.passed_at[work]
+    def arm(self) -> None:
+        """Tell one process, perhaps, to fail: at the first it comes by of many places, most of them such
+        at which it happened seldom so far."""
         ready = [one for one in self.members if not one.is_dead and not one.is_stopped]
-        if not places or not ready or self.luck.random() >= self.violence:
+        if not ready or self.luck.random() >= self.violence:
             return
-        few = sorted(places, key=lambda place: (self.tally.killed_at[place], self.luck.random()))
-        place = few[0] if self.luck.random() < 0.6 else self.luck.choice(few)
+        weights = [1 / (1 + self.tally.killed_at[place]) ** 2 for place in PLACES]
+        places = set(self.luck.choices(PLACES, weights, k=_PLACES_AT_ONCE))
         action = self.luck.choices(("kill", "stop", "fail", "full"), (82, 6, 6, 6))[0]
-        if action == "stop" and place.endswith((" begun", " written")) and "sqlite" in self.database_url:
-            action = "kill"  # it would keep the only write lock there is
-        one = self.luck.choice(ready)
-        one.failpoints = f"{place}={action}:{self.luck.choice((1, 1, 1, 2))}"
-        try:
-            one.line.send(one.failpoints)
-            if one.line.poll(5):
-                one.line.recv()
-        except (OSError, EOFError):
-            return  # it died of its orders before
+        turn = self.luck.choice((1, 1, 1, 1, 2))
+        for one in ready:
+            one.failpoints = {place: self._possible(action, place) for place in places}
+            try:
+                one.line.send(";".join(f"{place}={how}:{turn}" for place, how in one.failpoints.items()))
+                if one.line.poll(5):
+                    one.line.recv()
+            except (OSError, EOFError):
+                continue  # it died of its orders before
+
+    def _possible(self, action: str, place: str) -> str:
+        # A stopped process would keep the only write lock that SQLite has.
+        keeps_lock = "sqlite" in self.database_url and place.endswith((" begun", " written"))
+        return "kill" if action == "stop" and keeps_lock else action
 
     def kill_all(self) -> None:
         """The machine goes off."""
@@ -175,6 +185,7 @@ class Crew:
             self.tally.kills += 1
             self.tally.killed_at[""] += 1
         self.members.remove(one)
+        self._after_kill()
         return True
 
     def look(self) -> None:
@@ -193,14 +204,16 @@ class Crew:
         if len(self.members) < self.size:
             self.start()
             if self.luck.random() < 0.5:
-                self.arm(self.work)  # and once more while it picks up what was left
+                self.arm()  # and once more while it picks up what was left
 
     def _bury(self, one: Member) -> None:
         self.members.remove(one)
-        place = one.failpoints.partition("=")[0]
+        self._read_places()  # once more: the place of its death was written after the last look
+        place = next((place for place in reversed(self.tally.latest) if one.failpoints.get(place) == "kill"), "")
         if one.process.exitcode == -signal.SIGKILL and place:
             self.tally.kills += 1
             self.tally.killed_at[place] += 1
+            self._after_kill()
         else:
             raise NotDone(f"an office process ended by itself with {one.process.exitcode}")
 
@@ -224,7 +237,7 @@ class Crew:
             self._read_seen += len(whole)
             places = whole.decode().split("\n")[:-1]
             self.tally.passed.update(places)
-            self.tally.passed_at[self.work].update(places)
+            self.tally.latest.extend(places)
 
     def calm_down(self) -> None:
         """From now on nobody is told to fail; whoever was goes."""
@@ -251,8 +264,8 @@ class Crew:
 
         Raises `NotDone` when none does.
         """
-        self._read_places()
-        self.arm("tick")
+        self.look()
+        self.arm()
         self.clock.advance(step)
         due, limit = self.clock.ticks(), time.monotonic() + _TICK_LIMIT
         kill_at = time.monotonic() + self.luck.random() * 0.6 if self.luck.random() < self.violence * 0.5 else None
@@ -277,7 +290,7 @@ class Crew:
         one = self.luck.choice(ready)
         headers = {"Authorization": f"Bearer {token}", **more.pop("headers", {})}
         # A process that is told to stop inside the request answers when it is woken, or never.
-        limit = 2.0 if "=stop" in one.failpoints else _ANSWER_LIMIT
+        limit = 2.0 if "stop" in one.failpoints.values() else _ANSWER_LIMIT
         try:
             return self._client.request(
                 method, f"http://127.0.0.1:{one.port}{path}", headers=headers, timeout=limit, **more

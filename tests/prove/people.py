@@ -94,8 +94,7 @@ def draw_people(luck: random.Random, count: int, since: str, first: int) -> list
     for serial in range(first, first + count):
         programme, category = luck.choice(list(AMOUNTS))
         number = f"040{luck.choice('01')}{luck.randrange(30, 60)}{serial:06d}"
-        by_cash = programme == "TRO-CAP" and luck.random() < 0.3
-        trouble = luck.random()
+        by_cash = programme == "TRO-CAP" and serial % 15 not in (3, 7) and luck.random() < 0.3
         found.append(
             Person(
                 number=number,
@@ -105,8 +104,9 @@ def draw_people(luck: random.Random, count: int, since: str, first: int) -> list
                 since=since,
                 bin="" if by_cash else luck.choice(_BINS),
                 account="" if by_cash else f"71{serial:010d}",
-                is_payable=by_cash or trouble > 0.08,
-                is_alive=by_cash or not 0.04 < trouble <= 0.08,
+                # One in fifteen died, and one in fifteen has a holder of another name at the bank.
+                is_payable=by_cash or serial % 15 not in (3, 7),
+                is_alive=by_cash or serial % 15 != 3,
             )
         )
     return found

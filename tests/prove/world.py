@@ -18,7 +18,7 @@ from sqlalchemy import create_engine, text
 
 from paysvc.clock import VIETNAM
 from paysvc.config import read_settings
-from paysvc.demo.banks import MockBank, mock_banks
+from paysvc.demo.banks import PROFILES, BankProfile, MockBank, mock_banks
 from paysvc.domain.officers import Officer, Role
 from paysvc.services.manage_officers import FIRST_START, add_officer, create_token
 from paysvc.services.manage_schedules import set_schedule
@@ -26,6 +26,8 @@ from paysvc.services.set_rules import set_rules
 from paysvc.store import schema
 from paysvc.wiring import Wiring, wire
 
+from . import bugs
+from .attacks import refused_by_the_database
 from .audit import Books, audit, read_books
 from .crew import Crew, NotDone, Tally
 from .line import CALM, Line, Weather
@@ -33,6 +35,8 @@ from .people import RULES, Person, draw_people, files_of
 from .shared_clock import SharedClock
 
 FIRST_MONTH = (2026, 12)
+#: Lists are drawn before the 25th of the month before.
+FIRST_DAY = date(2026, 11, 19)
 OPENING_VND = 10**12
 
 #: Days of the month up to which the banks work, one after the other.
@@ -97,14 +101,22 @@ class Violation(AssertionError):
 
 @contextmanager
 def world(
-    folder: Path, database_url: str, seed: int, tally: Tally, harm: Harm = Harm(), bug: str = "", people: int = 14
+    folder: Path,
+    database_url: str,
+    seed: int,
+    tally: Tally,
+    harm: Harm = Harm(),
+    bug: str = "",
+    people: int = 14,
+    profiles: Sequence[BankProfile] = PROFILES,
+    first_day: date = FIRST_DAY,
 ) -> Iterator[World]:
     """A province with its banks running and its office set up."""
     folder.mkdir(parents=True)
     with ExitStack() as stack:
-        first_day = date(*FIRST_MONTH, 1) - timedelta(days=12)
-        banks = stack.enter_context(mock_banks(folder / "banks", seed, first_day, OPENING_VND))
+        banks = stack.enter_context(mock_banks(folder / "banks", seed, first_day, OPENING_VND, profiles))
         made = World(folder, database_url, seed, tally, harm, bug, banks, people)
+        made.clock.set(moment(first_day, 9))
         stack.callback(made.close)
         made.settle_in()
         yield made
@@ -123,9 +135,9 @@ class World:
         self.luck = random.Random(seed)
         self.banks = banks
         self.lines = [Line(bank.ready["port"], random.Random(self.luck.random())) for bank in banks]
-        self.clock = SharedClock(folder / "clock", start=_moment(date(*FIRST_MONTH, 1) - timedelta(days=12), 9))
+        self.clock = SharedClock(folder / "clock", start=moment(FIRST_DAY, 9))
         self.home.mkdir(mode=0o700)
-        self.crew = Crew(self.home, database_url, self.clock, folder / "clock", self.luck, tally, bug)
+        self.crew = Crew(self.home, database_url, self.clock, folder / "clock", self.luck, tally, bug, self.look_around)
         self.people: list[Person] = []
         self._first_people = people
         self.tokens: dict[str, str] = {}
@@ -161,6 +173,7 @@ class World:
             bank.misbehave(_for(bank, _HONEST))
         with self._wired() as wiring:
             schema.upgrade(wiring.database)
+            bugs.damage(wiring.database.engine, self.crew.bug)
             chief = add_officer(
                 wiring.database, wiring.clock, FIRST_START, officer_id="administrator", role=Role.ADMINISTRATOR
             )
@@ -190,7 +203,7 @@ class World:
                 )
         self._tokens_until = self.clock.now() + timedelta(days=300)
 
-    def call(self, role: Role, method: str, path: str, *, accept: Sequence[str] = (), **more: Any) -> dict[str, Any]:
+    def call(self, role: Role, method: str, path: str, *, accept: Sequence[str] = (), **more: Any) -> Any:
         """A request of an officer, repeated with the same key until there is an answer.
 
         `accept` are codes of refusals that say that it was done before. Raises `Violation` for another refusal.
@@ -199,14 +212,13 @@ class World:
         headers = {"Idempotency-Key": f"key-{self.seed}-{self._keys}", **more.pop("headers", {})}
         problem = ""
         self.crew.look()
-        self.crew.arm(f"{method} {path.rpartition('/')[2]}")
+        self.crew.arm()
         for _ in range(200):
             answer = self.crew.ask(self.tokens[role.value], method, path, headers=dict(headers), **more)
             if answer is None or answer.status_code >= 500:
                 continue  # lost, or an error of the disk: asked again under the same key
             if answer.status_code < 300:
-                found: dict[str, Any] = answer.json() if answer.content else {}
-                return found
+                return answer.json() if answer.content else {}
             problem = str(answer.json().get("code", answer.status_code))
             if problem == "request_at_work":
                 self.clock.advance(timedelta(minutes=31))
@@ -222,7 +234,7 @@ class World:
         """Everything of one month; at its end all books agree, or `Violation` says which do not."""
         self.faults -= sum(line.faults for line in self.lines)
         code = f"{year}-{month:02d}"
-        self.clock.set(max(self.clock.now(), _moment(date(year, month, 1) - timedelta(days=12), 9)))
+        self.clock.set(max(self.clock.now(), moment(date(year, month, 1) - timedelta(days=12), 9)))
         self._renew_tokens()
         self._be_harmful()
         self.tell(f"plan {code}")
@@ -231,11 +243,14 @@ class World:
             self.crew.tick()
         for day in BANKING_DAYS:
             self._be_harmful()
-            self._let_banks_work(date(year, month, day))
+            self.let_banks_work(date(year, month, day))
             for _ in range(2):
                 self.crew.tick()
-        self._come_to_rest()
+        self._come_to_rest(date(year, month, BANKING_DAYS[-1]))
+        if not self._one("SELECT count(*) FROM run WHERE state = 'DONE'"):
+            raise Violation("no slot of the scheduler is recorded as done")
         self._publish(code)
+        self._check_books()
         self.faults += sum(line.faults for line in self.lines)
         self.require_agreement(code)
 
@@ -266,13 +281,60 @@ class World:
         self.call(Role.ADMINISTRATOR, "POST", "/funds/NS/deposits", json=money)
         body = {"cycle_code": code, "programme_codes": ["TRO-CAP", "CO-CONG"], "periods": [code]}
         self.call(Role.MAKER, "POST", "/cycles", json=body)
+        lets_be = refused_by_the_database(self._engine)
+        if lets_be:
+            raise Violation(lets_be[0])
         self.call(Role.MAKER, "POST", f"/cycles/{code}/submission", accept=("cycle_not_draft",))
+        self._chores(code)
         digest = self._one("SELECT content_sha256 FROM payment_cycle WHERE code = :code", code=code)
         approval = {"content_sha256": bytes(digest).hex()}
         self.call(Role.APPROVER, "POST", f"/cycles/{code}/approval", json=approval, accept=("cycle_not_submitted",))
 
-    def _let_banks_work(self, day: date) -> None:
-        self.clock.set(max(self.clock.now(), _moment(day, 22)))
+    def _chores(self, code: str) -> None:
+        """What else people do in an office, one of them this month."""
+        match self.luck.randrange(6):
+            case 0:
+                self.call(Role.ADMINISTRATOR, "PUT", "/rules", content=RULES.encode())
+                body: dict[str, Any] = {"verb": "match-accounts", "every_seconds": 2_000_000}
+                self.call(Role.ADMINISTRATOR, "PUT", "/schedules/matching", json=body)
+            case 1:
+                name = f"helper{len(self.story)}"
+                self.call(
+                    Role.ADMINISTRATOR, "POST", "/officers", json={"officer_id": name, "role": "auditor"},
+                    accept=("officer_exists",),
+                )  # fmt: skip
+                self.call(Role.ADMINISTRATOR, "POST", f"/officers/{name}/tokens", json={"days": 3})
+                self.call(Role.ADMINISTRATOR, "DELETE", f"/officers/{name}", accept=("officer_unknown",))
+            case 2:
+                body = {"reason": "a second look"}
+                self.call(Role.MAKER, "POST", f"/cycles/{code}/withdrawal", json=body, accept=("cycle_not_changeable",))
+                self.call(Role.MAKER, "POST", f"/cycles/{code}/submission", accept=("cycle_not_draft",))
+            case 3:
+                someone = self._one(
+                    "SELECT min(i.end_to_end_id) FROM instruction i JOIN payment_cycle c ON c.id = i.cycle_id"
+                    " WHERE c.code = :code",
+                    code=code,
+                )
+                body = {"end_to_end_id": someone, "reason": "address_unclear"}
+                self.call(Role.MAKER, "POST", f"/cycles/{code}/holds", json=body, accept=("payment_unknown",))
+                self.call(Role.MAKER, "POST", f"/cycles/{code}/submission", accept=("cycle_not_draft",))
+            case 4:
+                found = self.call(Role.MAKER, "GET", "/matching/reviews")["matches"]
+                if found:
+                    body = {"decision": "reject", "reason": "another person"}
+                    path = f"/matching/reviews/{found[0]['match_id']}"
+                    self.call(Role.MAKER, "POST", path, json=body, accept=("match_not_waiting", "match_unknown"))
+            case _:
+                self._check_books()
+
+    def _check_books(self) -> None:
+        for one in self.call(Role.AUDITOR, "POST", "/books/check", json={"with_files": True}):
+            if one["differences"]:
+                raise Violation(f"the books differ: {one['equation']}: {one['differences'][:3]}")
+
+    def let_banks_work(self, day: date) -> None:
+        """All banks work up to that day, whose evening it then is."""
+        self.clock.set(max(self.clock.now(), moment(day, 22)))
         self.tell(f"banks work up to {day}")
         list(self._at_once.map(lambda bank: bank.run_day(day), self.banks))
 
@@ -280,7 +342,7 @@ class World:
         as_of = self.clock.now().astimezone(VIETNAM).isoformat()
         self.call(Role.AUDITOR, "POST", "/reports", json={"cycle_code": code, "as_of": as_of})
 
-    def _come_to_rest(self) -> None:
+    def _come_to_rest(self, day: date) -> None:
         """The faults are over; everything has to be settled within the limit. Raises `Violation`."""
         for line in self.lines:
             line.weather = CALM
@@ -289,12 +351,14 @@ class World:
         self.tell("calm")
         self.crew.calm_down()
         start = time.monotonic()
-        while problem := self._unsettled():
+        while problem := self.unsettled():
             if time.monotonic() - start > QUIET_LIMIT:
                 raise Violation(f"not at rest {QUIET_LIMIT:.0f} s after the last fault: {problem}")
             self.crew.tick()
+            # What was brought after the bank closed its day is taken and answered all the same.
+            list(self._at_once.map(lambda bank: bank.run_day(day), self.banks))
 
-    def _unsettled(self) -> str:
+    def unsettled(self) -> str:
         """What is still under way, or ""."""
         under_way = self._one("SELECT count(*) FROM batch WHERE state NOT IN ('SENT', 'REFUSED')") + self._one(
             "SELECT count(*) FROM payment_cycle WHERE state = 'APPROVED'"
@@ -307,6 +371,8 @@ class World:
         for bank in self.banks:
             code = bank.profile.code
             ledger = _bank_ledger(self, bank)
+            if any((self.folder / "banks" / code.lower() / "files" / "inbox").iterdir()):
+                return f"files in the inbox of {code}"
             fetched = {row[0] for row in self._rows("SELECT name FROM fetched_name WHERE bank_code = :code", code=code)}
             out = {name for (name,) in ledger("SELECT name FROM outbox")}
             if out - fetched:
@@ -332,9 +398,29 @@ class World:
         return read_books(self._rows, {bank.profile.code: _bank_ledger(self, bank) for bank in self.banks}, self.home)
 
     def require_agreement(self, code: str) -> None:
-        found = audit(self.books(), self.people, code)
+        found = audit(self.books(), self.people, code) + refused_by_the_database(self._engine)
         if found:
             raise Violation("; ".join(found[:5]))
+
+    def look_around(self) -> None:
+        """What has to be true at any moment, and above all just after somebody was killed."""
+        noted = {
+            (code, name)
+            for code, name in self._rows(
+                "SELECT f.bank_code, f.name FROM bank_file f JOIN send_attempt a ON a.bank_file_id = f.id"
+                " WHERE a.started_at IS NOT NULL"
+            )
+        }
+        for bank in self.banks:
+            place = self.folder / "banks" / bank.profile.code.lower() / "files"
+            held = {path.name for room in ("inbox", "archive") for path in (place / room).glob("*")}
+            strangers = {name for name in held if not name.endswith(".part") and not name.startswith(".")} - {
+                name for code, name in noted if code == bank.profile.code
+            }
+            if strangers:
+                raise Violation(f"{bank.profile.code} holds {min(strangers)}, of which no sending was noted")
+        if total := self._one("SELECT COALESCE(SUM(amount_vnd), 0) FROM posting"):
+            raise Violation(f"the ledger sums to {total}")
 
     def _rows(self, query: str, **values: object) -> list[Any]:
         """Read the office's database directly, as nothing of the service does."""
@@ -360,13 +446,17 @@ def _bank_ledger(world: World, bank: MockBank) -> Callable[[str], list[Any]]:
 
 def _for(bank: MockBank, wishes: dict[str, Any]) -> dict[str, Any]:
     """What this kind of bank can be asked for."""
-    return {name: value for name, value in wishes.items() if bank.profile.profile == "iso" or name not in _ISO_ONLY}
+    return {
+        name: value
+        for name, value in wishes.items()
+        if name not in {"iso": (), "delimited": _ISO_ONLY, "post": (*_ISO_ONLY, "refuse_files")}[bank.profile.profile]
+    }
 
 
 _ISO_ONLY = ("wrong_currency", "pending")
 
 
-def _moment(day: date, hour: int) -> datetime:
+def moment(day: date, hour: int) -> datetime:
     return datetime.combine(day, time_of_day(hour), tzinfo=VIETNAM).astimezone(UTC)
 
 

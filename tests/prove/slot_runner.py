@@ -1,4 +1,4 @@
-"""A process that runs slots until it is killed: `python -m tests.slot_runner DATABASE HOME EFFECTS`.
+"""A process that runs slots until it is killed: `python -m tests.prove.slot_runner DATABASE HOME EFFECTS [BUG]`.
 
 In place of the verb it appends a line to a file; its lease is short, so that a test need not
 wait two minutes for each process it kills.
@@ -18,8 +18,11 @@ from paysvc import scheduler
 from paysvc.config import read_settings
 from paysvc.wiring import Wiring, wire
 
+from . import bugs
 
-def main(url: str, home: str, effects: str) -> None:
+
+def main(url: str, home: str, effects: str, bug: str = "") -> None:
+    bugs.build_in(bug)
     target = os.open(effects, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     def note(wiring: Wiring, arguments: Mapping[str, Any]) -> str:

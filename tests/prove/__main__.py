@@ -1,0 +1,248 @@
+"""`./run prove`: kill the service at its work for a while, and see whether anybody was paid twice or lost."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from sqlalchemy import create_engine, text
+
+from paysvc.store import schema
+from paysvc.store.engine import open_database
+from tests.postgresql_server import NoServer, running_server
+
+from . import syscalls
+from .bugs import BUGS
+from .crew import NotDone, Tally
+from .places import all_places
+from .slots import run_slots
+from .syscalls import Boundary
+from .world import Harm, Violation, World, months, world
+
+#: A world lives for so many months before a new one is made.
+_MONTHS = 6
+
+#: Of ten turns, whose they are: months under kills, system calls, slots.
+_TURNS = ("month", "calls", "month", "month", "calls", "month", "slots", "month", "calls", "month")
+
+
+@dataclass(slots=True)
+class Run:
+    """What a run did and found. `violations` are sentences with the database and the seed before them."""
+
+    seed: int
+    until: float
+    bug: str
+    most_months: int
+    keep: Path | None
+    trials: dict[str, int] = field(default_factory=dict)
+    faults: int = 0
+    violations: list[str] = field(default_factory=list)
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    #: Database -> boundaries between system calls that there are, and that were tried.
+    boundaries: dict[str, list[Boundary]] = field(default_factory=dict)
+    tried: dict[str, set[Boundary]] = field(default_factory=dict)
+    #: What could not be tried here, and why.
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def is_over(self) -> bool:
+        return time.monotonic() > self.until or bool(self.violations)
+
+    def tally(self, kind: str) -> Tally:
+        return self.tallies.setdefault(kind, Tally())
+
+    def count(self, level: str) -> None:
+        self.trials[level] = self.trials.get(level, 0) + 1
+
+
+def main(words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="./run prove", description=__doc__, epilog="docs/proving.md says what is proved, and how."
+    )
+    parser.add_argument("--minutes", type=float, default=10, help="how long (10)")
+    parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
+    parser.add_argument("--level", choices=(*LEVELS, "all"), default="all", help="only this one (all)")
+    parser.add_argument("--seed", type=int, help="of the first world (drawn): the same draws, not the same kills")
+    parser.add_argument("--months", type=int, default=_MONTHS, help=f"that a world lives ({_MONTHS})")
+    parser.add_argument("--bug", choices=sorted(BUGS), metavar="NAME", default="", help="build this seeded fault in")
+    parser.add_argument("--list-bugs", action="store_true", help="name the seeded faults")
+    parser.add_argument("--keep", type=Path, help="a folder in which a world that failed is left")
+    options = parser.parse_args(words)
+    if options.list_bugs:
+        for bug in BUGS.values():
+            print(f"{bug.name:28} {bug.what}")
+        return 0
+    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**9)
+    kinds = ("sqlite", "postgresql") if options.database == "both" else (options.database,)
+    start = time.monotonic()
+    found = Run(seed, start + options.minutes * 60, options.bug, options.months, options.keep)
+    turns = _TURNS if options.level == "all" else (options.level,)
+    with _databases(kinds) as servers:
+        for number in count():
+            kind = kinds[number % len(kinds)]
+            _turn(found, turns[number // len(kinds) % len(turns)], kind, servers[kind], seed + number)
+            if found.is_over:
+                break
+    print(json.dumps(_told(found, time.monotonic() - start), ensure_ascii=False))
+    return 1 if found.violations else 0
+
+
+@contextmanager
+def _databases(kinds: Sequence[str]) -> Iterator[dict[str, str]]:
+    """Kind -> where its databases can be made. Raises SystemExit when one is asked for and cannot be had."""
+    if "postgresql" not in kinds:
+        yield {"sqlite": ""}
+        return
+    try:
+        with running_server(_memory(), ("shared_buffers=64MB",)) as url:
+            yield {"sqlite": "", "postgresql": url}
+    except NoServer as reason:
+        raise SystemExit(f"prove: {reason}") from reason
+
+
+def _memory() -> Path | None:
+    """Where syncing costs nothing: a process that is killed leaves what it wrote there as well."""
+    memory = Path("/dev/shm")
+    return memory if memory.is_dir() else None
+
+
+def _turn(found: Run, level: str, kind: str, server: str, seed: int) -> None:
+    """One piece of one level, in a folder and a database of its own; a violation goes into `found`."""
+    folder = Path(tempfile.mkdtemp(prefix="paysvc-prove-", dir=_memory()))
+    try:
+        with _database(kind, server, folder, seed) as url:
+            LEVELS[level](found, kind, url, folder / "world", seed)
+    except (Violation, NotDone) as failure:
+        found.violations.append(f"{level} {kind} {seed}: {failure}")
+        _say(found.violations[-1])
+        if found.keep:
+            shutil.copytree(folder, found.keep / folder.name, ignore=shutil.ignore_patterns("*.sock"))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _months(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
+    """A world from its first month on, under kills, faults and lies."""
+    tally = found.tally(kind)
+    made: World | None = None
+    try:
+        with world(folder, url, seed, tally, Harm(), found.bug) as made:
+            for year, month in months(found.most_months):
+                before = tally.kills
+                made.month(year, month)
+                found.count("months")
+                _say(f"{kind} {seed} {year}-{month:02d}: {tally.kills - before} kills, all books agree")
+                if found.is_over:
+                    break
+    except (Violation, NotDone):
+        if made is not None:
+            _say("\n".join(f"  {line}" for line in made.story[-15:]))
+        raise
+    finally:
+        if made is not None:
+            found.faults += made.faults
+
+
+def _calls(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
+    """One cycle with one fault at one system call; which there are is found out by the first."""
+    if not syscalls.is_possible():
+        if (missing := "calls: there is no strace that works here") not in found.missing:
+            found.missing.append(missing)
+        return
+    tally = found.tally(kind)
+    if kind not in found.boundaries:
+        found.boundaries[kind] = syscalls.survey(folder, url, tally, found.bug)
+        found.tried[kind] = set()
+        _say(f"{kind}: {len(found.boundaries[kind])} faults at system calls of one cycle")
+        return
+    left = [one for one in found.boundaries[kind] if one not in found.tried[kind]]
+    if left:
+        fault = random.Random(seed).choice(left)
+        try:
+            syscalls.cycle(folder, url, tally, found.bug, fault)
+        except (Violation, NotDone) as failure:
+            raise Violation(f"{fault}: {failure}") from failure
+        found.tried[kind].add(fault)
+        found.count("calls")
+
+
+def _slots(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
+    """Three processes that run forty slots, killed four times."""
+    folder.mkdir()
+    database = open_database(url.replace("/office/", "/"))
+    try:
+        schema.upgrade(database)
+        result = run_slots(
+            database, url.replace("/office/", "/"), folder, slots=40, processes=3, kills=4, seed=seed, bug=found.bug
+        )
+    finally:
+        database.close()
+    found.tally(kind).kills += result.kills
+    found.tally(kind).killed_at[""] += result.kills
+    found.count("slots")
+    if result.problems:
+        raise Violation("; ".join(result.problems))
+
+
+LEVELS: dict[str, Callable[[Run, str, str, Path, int], None]] = {
+    "month": _months,
+    "calls": _calls,
+    "slots": _slots,
+}
+
+
+@contextmanager
+def _database(kind: str, server: str, folder: Path, seed: int) -> Iterator[str]:
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'world' / 'office' / 'paysvc.db'}"
+        return
+    name = f"prove_{seed}"
+    administrator = create_engine(server, isolation_level="AUTOCOMMIT")
+    try:
+        with administrator.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'"))
+        yield server.rpartition("/")[0] + f"/{name}"
+        with administrator.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    finally:
+        administrator.dispose()
+
+
+def _told(found: Run, seconds: float) -> dict[str, object]:
+    """The last line: figures of the whole run."""
+    places, tallies = all_places(), found.tallies.values()
+    killed = {place for tally in tallies for place in tally.killed_at if place}
+    return {
+        "seed": found.seed,
+        "seconds": round(seconds),
+        "trials": found.trials,
+        "kills": sum(one.kills for one in tallies),
+        "stops": sum(one.stops for one in tallies),
+        "faults": found.faults + sum(one.errors for one in tallies),
+        "failpoints": len(places),
+        "failpoints_hit": len(killed & places),
+        "system_calls": {kind: len(found.boundaries[kind]) for kind in found.boundaries},
+        "system_calls_hit": {kind: len(tried) for kind, tried in found.tried.items()},
+        "violations": found.violations,
+        "not_covered": [*found.missing, *sorted(places - killed)],
+        **({"bug": found.bug} if found.bug else {}),
+    }
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,125 @@
+"""The proving ground itself: a little of each level, and that it notices what it is there for."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .prove import syscalls
+from .prove.bugs import BUGS, Bug, changed_source
+from .prove.crew import Tally
+from .prove.places import all_places
+from .prove.world import Harm, Violation, World, months, world
+
+ROOT = Path(__file__).parents[1]
+
+
+def empty_database(kind: str, folder: Path, request: pytest.FixtureRequest) -> str:
+    """Where a world may make its tables; on PostgreSQL those of the template are there already."""
+    if kind == "sqlite":
+        return f"sqlite:///{folder / 'office' / 'paysvc.db'}"
+    return str(request.getfixturevalue("postgresql_url"))
+
+
+def live(made: World, count: int) -> None:
+    for year, month in months(count):
+        made.month(year, month)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_two_months_under_kills_faults_and_lies(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    tally, folder = Tally(), tmp_path / "world"
+    with world(folder, empty_database(kind, folder, request), 20261122, tally, Harm()) as made:
+        live(made, 2)
+    assert tally.kills > 0
+    assert set(tally.killed_at) - {""} <= all_places()
+
+
+@pytest.mark.parametrize("name", ["somebody-left-out", "no-rule-u1", "wrong-account", "statement-twice"])
+def test_what_is_wrong_is_noticed(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    folder = tmp_path / "world"
+    # Without kills: what is noticed is the fault alone.
+    harm = Harm(violence=0.0, storms=0.0, lies=1.0, most_offices=1)
+    with (
+        pytest.raises(Violation),
+        world(folder, empty_database("sqlite", folder, request), 7, Tally(), harm, name) as made,
+    ):
+        live(made, 6)
+
+
+@pytest.mark.parametrize("bug", BUGS.values(), ids=lambda bug: bug.name)
+def test_every_seeded_fault_still_changes_something(bug: Bug) -> None:
+    assert bug.edits or bug.schema
+    assert bug.what.endswith(".")
+    for module, function in {(edit.module, edit.function) for edit in bug.edits}:
+        # Later edits of one function are made in what the earlier ones left.
+        edit = next(one for one in bug.edits if (one.module, one.function) == (module, function))
+        _, _, _, source = changed_source(edit)
+        compile(source, function, "exec")
+
+
+def test_there_are_faults_enough() -> None:
+    assert len(BUGS) >= 24
+
+
+@pytest.mark.skipif(not syscalls.is_possible(), reason="no strace that may look at processes here")
+def test_a_cycle_survives_at_system_calls(tmp_path: Path) -> None:
+    def url(folder: Path) -> str:
+        return f"sqlite:///{folder / 'office' / 'paysvc.db'}"
+
+    tally = Tally()
+    boundaries = syscalls.survey(tmp_path / "survey", url(tmp_path / "survey"), tally)
+    assert {one.call for one in boundaries} == set(syscalls.CALLS)
+    draw = random.Random(1)
+    for number, call in enumerate(syscalls.CALLS):
+        fault = draw.choice([one for one in boundaries if one.call == call])
+        folder = tmp_path / f"cycle{number}"
+        syscalls.cycle(folder, url(folder), tally, "", fault)
+    assert tally.kills + tally.errors > 0
+
+
+@pytest.mark.skipif(not syscalls.is_possible(), reason="no strace that may look at processes here")
+def test_a_commit_that_does_not_wait_for_the_disk_is_noticed(tmp_path: Path) -> None:
+    folder = tmp_path / "survey"
+    with pytest.raises(Violation, match="did not wait"):
+        syscalls.survey(folder, f"sqlite:///{folder / 'office' / 'paysvc.db'}", Tally(), "no-sync")
+
+
+def prove(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tests.prove", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_ends_with_a_line_of_figures() -> None:
+    done = prove("--minutes", "0.05", "--database", "sqlite", "--level", "month", "--seed", "5", "--months", "1")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["violations"] == []
+    assert told["trials"] == {"months": 1}
+    assert told["kills"] >= 0
+    assert set(told["not_covered"]) <= all_places()
+
+
+def test_the_command_fails_with_a_seeded_fault() -> None:
+    done = prove(
+        "--minutes", "2", "--database", "sqlite", "--level", "month", "--seed", "5", "--bug", "somebody-left-out"
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["bug"] == "somebody-left-out"
+    assert len(told["violations"]) == 1
+
+
+def test_the_command_names_the_seeded_faults() -> None:
+    listed = prove("--list-bugs").stdout.splitlines()
+    assert [line.split()[0] for line in listed] == list(BUGS)
