@@ -47,3 +47,5 @@ class DiscrepancyKind(StrEnum):
     UNKNOWN_REFERENCE = "unknown_reference"
     #: Credits booked, and no debit.
     RETURN_WITHOUT_SETTLEMENT = "return_without_settlement"
+    #: A payment and the one that takes its place are both paid or on their way: one is to be recalled.
+    PAID_AFTER_RESUBMISSION = "paid_after_resubmission"

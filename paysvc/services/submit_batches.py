@@ -33,7 +33,7 @@ from paysvc.domain.progress import Progress, silent
 from paysvc.domain.sending_answers import ALREADY_THERE, needs_a_person, no_answer, reason_of_refusal, unreachable
 from paysvc.failpoints import reach
 from paysvc.sealing import Sealer
-from paysvc.store import audit_trail, bank_files, batches, cycles, plans, sending
+from paysvc.store import audit_trail, bank_files, batches, cycles, plans, resubmissions, sending
 from paysvc.store.bank_files import AttemptOutcome, StoredFile
 from paysvc.store.batches import Batch
 from paysvc.store.calendar import read_calendar
@@ -202,7 +202,14 @@ def _refuse_if_changed(connection: Any, cycle: Cycle) -> None:
 
 
 def _cut(desk: _Desk, connection: Any, cycle: Cycle, planned: dict[str, list[Any]]) -> list[MadeBatch]:
-    """The planned payments as batches; what no file of its bank may hold is named and stays."""
+    """The planned payments as batches; what no file of its bank may hold, or the bank made by now
+    under an earlier id, is named and stays."""
+    for name, other in resubmissions.overtaken(connection, cycle.id).items():
+        row = planned["end_to_end_id"].index(name)
+        message = f"{other}, whose place it takes, is paid after all."
+        desk.unpayable.append(Unpayable(name, planned["bank_code"][row], "replaces", message))
+        for values in planned.values():
+            del values[row]
     terms = {}
     for bank_code in sorted(set(planned["bank_code"])):
         bank = desk.banks.get(bank_code)
