@@ -644,7 +644,7 @@ def upgrade() -> None:
     sa.Column('answered_at', INSTANT, nullable=True),
     sa.Column('answer_code', sa.String(length=35), server_default='', nullable=False),
     sa.CheckConstraint('(name IS NULL) = (sha256 IS NULL) AND (name IS NULL) = (size IS NULL)', name=op.f('ck_recall_whole_file')),
-    sa.CheckConstraint("(state = 'BY_HAND') = (name IS NULL)", name=op.f('ck_recall_file_where_sent')),
+    sa.CheckConstraint("state <> 'BY_HAND' AND name IS NOT NULL OR state IN ('BY_HAND', 'WITHDRAWN') AND name IS NULL", name=op.f('ck_recall_file_where_sent')),
     sa.ForeignKeyConstraint(['answer_file_id'], ['inbound_file.id'], name=op.f('fk_recall_answer_file_id')),
     sa.ForeignKeyConstraint(['instruction_id'], ['instruction.id'], name=op.f('fk_recall_instruction_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_recall')),

@@ -802,7 +802,10 @@ recall = Table(
     Column("answer_code", String(35), nullable=False, server_default=""),
     UniqueConstraint("bank_code", "name"),
     CheckConstraint("(name IS NULL) = (sha256 IS NULL) AND (name IS NULL) = (size IS NULL)", name="whole_file"),
-    CheckConstraint("(state = 'BY_HAND') = (name IS NULL)", name="file_where_sent"),
+    CheckConstraint(
+        "state <> 'BY_HAND' AND name IS NOT NULL OR state IN ('BY_HAND', 'WITHDRAWN') AND name IS NULL",
+        name="file_where_sent",
+    ),
 )
 
 #: Every try at handing a recall over; written before the first byte leaves.
