@@ -425,8 +425,8 @@ def test_a_camt029_that_says_nothing_certain_is_refused(changed: dict[str, str],
 
 
 def test_the_iso_adapter_asks_and_understands_the_answer() -> None:
-    key = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
-    door = {"host": "127.0.0.1", "port": "1", "user": "u", "password": "p", "host_key": key}
+    key = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
+    door = {"host": "127.0.0.1", "user": "u", "password": "p", "host_key": key}
     adapter = Iso20022Adapter("AGRI", door)
     assert isinstance(adapter, RecallsPayments)
     file = adapter.encode_recall(REQUEST)
