@@ -11,6 +11,7 @@ from paysvc.services import recall_payments as recalling
 from paysvc.services import resubmit_payments as resubmitting
 from paysvc.store import recalls
 from paysvc.web.access import current_officer, needs, wiring
+from paysvc.web.api.returns import FailureSchema
 from paysvc.web.idempotency import idempotent
 from paysvc.web.schemas import FigureSchema, Hex
 
@@ -20,13 +21,13 @@ recalls_blueprint = Blueprint("recalls", __name__, url_prefix="/recalls", descri
 _MOST_NAMED = 10_000
 
 
-def _names() -> fields.List:
+def _names() -> fields.List[str]:
     return fields.List(
         fields.String(validate=validate.Length(1, 35)), load_default=list, validate=validate.Length(0, _MOST_NAMED)
     )
 
 
-class ProposalRequestSchema(Schema):
+class ResubmissionProposalRequestSchema(Schema):
     end_to_end_ids = _names()
     reason_code = fields.String(
         load_default=None, allow_none=True, metadata={"description": "Only what the bank gave this reason for."}
@@ -38,12 +39,12 @@ class ResubmissionApprovalSchema(Schema):
     end_to_end_ids = _names()
 
 
-class DeclineSchema(Schema):
+class ResubmissionDeclineSchema(Schema):
     reason = fields.String(required=True, validate=validate.Length(1, 500))
     end_to_end_ids = _names()
 
 
-class ProposalSchema(Schema):
+class ResubmissionProposalSchema(Schema):
     end_to_end_id = fields.String(required=True)
     amount_vnd = fields.Integer(required=True)
     state = fields.String(required=True)
@@ -52,26 +53,26 @@ class ProposalSchema(Schema):
     proposed_by = fields.String(required=True)
 
 
-class ProposalsSchema(Schema):
+class ResubmissionProposalsSchema(Schema):
     cycle_code = fields.String(required=True)
     content_sha256 = Hex(required=True)
     added = fields.Integer(required=True)
     figure = fields.Nested(FigureSchema, required=True)
-    proposals = fields.List(fields.Nested(ProposalSchema), required=True)
+    proposals = fields.List(fields.Nested(ResubmissionProposalSchema), required=True)
 
 
-class ClosedSchema(Schema):
+class ResubmissionClosedSchema(Schema):
     end_to_end_id = fields.String(required=True)
     amount_vnd = fields.Integer(required=True)
     code = fields.String(required=True)
     reason = fields.String(required=True)
 
 
-class DecisionSchema(Schema):
+class ResubmissionDecisionSchema(Schema):
     cycle_code = fields.String(required=True)
     figure = fields.Nested(FigureSchema, required=True)
-    approved = fields.List(fields.Nested(ProposalSchema), required=True)
-    closed = fields.List(fields.Nested(ClosedSchema), required=True)
+    approved = fields.List(fields.Nested(ResubmissionProposalSchema), required=True)
+    closed = fields.List(fields.Nested(ResubmissionClosedSchema), required=True)
 
 
 class RecallSchema(Schema):
@@ -84,19 +85,13 @@ class RecallSchema(Schema):
     answer_code = fields.String(required=True)
 
 
-class WaitingSchema(Schema):
-    code = fields.String(required=True)
-    message = fields.String(required=True)
-    next_step = fields.String(required=True)
-
-
 class RecallsSchema(Schema):
     recalls = fields.List(fields.Nested(RecallSchema), required=True)
-    waiting = fields.List(fields.Nested(WaitingSchema), required=True)
+    waiting = fields.List(fields.Nested(FailureSchema), required=True)
 
 
 @blueprint.get("/<cycle_code>/resubmissions")
-@blueprint.response(200, ProposalsSchema)
+@blueprint.response(200, ResubmissionProposalsSchema)
 @needs("read")
 def list_proposals(cycle_code: str) -> resubmitting.Proposals:
     """What waits for an approver, and the digest that an approval has to name."""
@@ -105,8 +100,8 @@ def list_proposals(cycle_code: str) -> resubmitting.Proposals:
 
 @blueprint.post("/<cycle_code>/resubmissions")
 @idempotent
-@blueprint.arguments(ProposalRequestSchema)
-@blueprint.response(201, ProposalsSchema)
+@blueprint.arguments(ResubmissionProposalRequestSchema)
+@blueprint.response(201, ResubmissionProposalsSchema)
 @needs("propose-resubmission")
 def propose_resubmission(body: dict[str, Any], cycle_code: str) -> resubmitting.Proposals:
     """Propose to make refused or returned payments again, on the bank's evidence."""
@@ -118,7 +113,7 @@ def propose_resubmission(body: dict[str, Any], cycle_code: str) -> resubmitting.
 @blueprint.post("/<cycle_code>/resubmissions/approval")
 @idempotent
 @blueprint.arguments(ResubmissionApprovalSchema)
-@blueprint.response(200, DecisionSchema)
+@blueprint.response(200, ResubmissionDecisionSchema)
 @needs("approve-resubmission")
 def approve_resubmission(body: dict[str, Any], cycle_code: str) -> resubmitting.Decision:
     """Approve exactly these proposals; what the bank has said otherwise since is closed instead."""
@@ -129,8 +124,8 @@ def approve_resubmission(body: dict[str, Any], cycle_code: str) -> resubmitting.
 
 @blueprint.post("/<cycle_code>/resubmissions/refusal")
 @idempotent
-@blueprint.arguments(DeclineSchema)
-@blueprint.response(200, DecisionSchema)
+@blueprint.arguments(ResubmissionDeclineSchema)
+@blueprint.response(200, ResubmissionDecisionSchema)
 @needs("decline-resubmission")
 def decline_resubmission(body: dict[str, Any], cycle_code: str) -> resubmitting.Decision:
     """Decline what was proposed, or take it back."""
