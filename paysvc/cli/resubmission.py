@@ -158,7 +158,8 @@ def _show_proposals(found: resubmitting.Proposals, payments: tuple[str, ...], ou
     if rows:
         only = "".join(f" --payment {one}" for one in payments)
         next_step = f"paysvc approve-resubmission {found.cycle_code}{only} --hash {found.content_sha256.hex()}"
-        messages.print(f"{found.added} new. Next, by another officer: {next_step}", markup=False)
+        # On one line however long: it is there to be copied.
+        messages.print(f"{found.added} new. Next, by another officer: {next_step}", markup=False, soft_wrap=True)
 
 
 def _show_decision(decision: resubmitting.Decision, output: str) -> None:
