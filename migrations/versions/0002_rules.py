@@ -66,7 +66,11 @@ _EVIDENCE = (
     " OR EXISTS (SELECT 1 FROM instruction i JOIN batch b ON b.id = i.batch_id WHERE i.id = NEW.instruction_id"
     " AND b.id = NEW.refused_batch_id AND b.state = 'REFUSED' AND NEW.state = 'REJECTED'))"
 )
-_APPROVED = "EXISTS (SELECT 1 FROM resubmission r WHERE r.instruction_id = {row}.id AND r.approved_at IS NOT NULL)"
+#: What is approved is not closed, and only the index of what stands leads from a payment to it.
+_APPROVED = (
+    "EXISTS (SELECT 1 FROM resubmission r WHERE r.instruction_id = {row}.id AND r.approved_at IS NOT NULL"
+    " AND r.closed_at IS NULL)"
+)
 _POSTED = "(SELECT is_posted FROM ledger_transaction WHERE id = {row}.transaction_id)"
 
 RULES: list[Rule] = [

@@ -110,7 +110,10 @@ def read_owed(connection: Connection, programme_codes: Sequence[str], last_perio
         .subquery()
     )
     approved = exists().where(
-        resubmission.c.instruction_id == instruction.c.id, resubmission.c.approved_at.is_not(None)
+        resubmission.c.instruction_id == instruction.c.id,
+        resubmission.c.approved_at.is_not(None),
+        # As the index of what stands asks; what is approved is never closed.
+        resubmission.c.closed_at.is_(None),
     )
     paid_or_undecided = (
         select(claim.obligation_id)

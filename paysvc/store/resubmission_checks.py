@@ -49,6 +49,7 @@ def _released_by_nobody(connection: Connection) -> list[Difference]:
     approved = exists().where(
         said.instruction_id == one.id,
         said.approved_at.is_not(None),
+        said.closed_at.is_(None),
         said.approved_by != said.proposed_by,
         or_(by_status, by_line, by_batch),
     )

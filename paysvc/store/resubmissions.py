@@ -197,7 +197,9 @@ def approved_among(connection: Connection, instruction_ids: Sequence[int]) -> fr
         found
         for chunk in in_chunks(instruction_ids)
         for found in connection.execute(
-            select(columns.instruction_id).where(columns.instruction_id.in_(chunk), columns.approved_at.is_not(None))
+            select(columns.instruction_id).where(
+                columns.instruction_id.in_(chunk), columns.approved_at.is_not(None), columns.closed_at.is_(None)
+            )
         ).scalars()
     )
 
