@@ -218,7 +218,8 @@ RULES: list[Rule] = [
         "UPDATE OF state",
         # From the few re-submissions to the plan: the plus keeps SQLite from going the other way.
         f"EXISTS (SELECT 1 FROM {_OTHERS} JOIN instruction e ON e.entitlement_id = mine.entitlement_id"
-        " JOIN resubmission r ON r.instruction_id = e.id WHERE r.approved_at IS NOT NULL AND +o.cycle_id = NEW.id AND (e.is_live OR o.generation = 0 OR NOT EXISTS"
+        " JOIN resubmission r ON r.instruction_id = e.id WHERE r.approved_at IS NOT NULL"
+        " AND mine.released_at IS NOT NULL AND +o.cycle_id = NEW.id AND (e.is_live OR o.generation = 0 OR NOT EXISTS"
         " (SELECT 1 FROM replacement p JOIN instruction b ON b.id = p.replaced_id JOIN obligation_claim bc"
         " ON bc.entitlement_id = b.entitlement_id WHERE p.instruction_id = o.id"
         " AND bc.obligation_id = mine.obligation_id)))",

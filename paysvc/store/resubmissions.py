@@ -240,6 +240,7 @@ def link_replacements(connection: Connection, cycle_id: int) -> None:
             "INSERT INTO replacement (instruction_id, replaced_id) SELECT DISTINCT i.id, o.id"
             " FROM instruction i JOIN obligation_claim mine ON mine.entitlement_id = i.entitlement_id"
             " JOIN obligation_claim theirs ON theirs.obligation_id = mine.obligation_id"
+            " AND theirs.released_at IS NOT NULL"
             " JOIN instruction o ON o.entitlement_id = theirs.entitlement_id AND o.id <> i.id"
             " WHERE i.cycle_id = :cycle_id AND i.generation > 0 AND o.generation ="
             " (SELECT MAX(e.generation) FROM obligation_claim c JOIN instruction e"
@@ -258,6 +259,8 @@ def overtaken(connection: Connection, cycle_id: int) -> dict[str, str]:
         .where(
             instruction.c.cycle_id == cycle_id,
             instruction.c.generation > 0,
+            # As of every earlier payment of dues that are carried anew: few, however long the history.
+            _THEIRS.c.released_at.is_not(None),
             instruction.c.state == InstructionState.PLANNED.value,
             OTHER.c.is_live,
         )
