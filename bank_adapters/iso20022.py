@@ -1,4 +1,4 @@
-"""The ISO 20022 bank: pain.001 out, pain.002 and camt.053 back, over SFTP."""
+"""The ISO 20022 bank: pain.001 and camt.056 out, pain.002, camt.053 and camt.029 back, over SFTP."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from paysvc.bank_interface import (
     Enquiry,
     FetchedFile,
 )
+from paysvc.core.emit_camt056 import write_camt056
 from paysvc.core.emit_checks import LONGEST_NAME, CannotBeWritten
 from paysvc.core.emit_pain001 import write_pain001
-from paysvc.core.messages import BankReturns, PaymentBatch
+from paysvc.core.messages import BankReturns, ControlTotals, PaymentBatch, RecallRequest
 from paysvc.core.scan_camt import read_camt
+from paysvc.core.scan_camt029 import read_camt029
 from paysvc.core.scan_pain002 import read_pain002
 from paysvc.core.scan_xml import message_name
 from paysvc.core.text_column import TextColumn
@@ -64,10 +66,20 @@ class Iso20022Adapter:
             raise
         return BankFile(f"{batch.message_id}.xml", content, batch.message_id, batch.totals)
 
+    def encode_recall(self, request: RecallRequest) -> BankFile:
+        """A camt.056, `{case_id}.xml`; raises ValueError."""
+        if rows_outside(TextColumn.of([request.case_id]), REFERENCE, 1, 35):
+            raise ValueError("a case id is 1 to 35 letters, digits and hyphens")
+        totals = ControlTotals(1, request.amount_vnd)
+        return BankFile(f"{request.case_id}.xml", write_camt056(request), request.case_id, totals)
+
     def parse_returns(self, name: str, content: bytes) -> BankReturns:
-        """A pain.002 or a camt.053, told apart by namespace, never by name; raises `FileRefused`."""
-        if message_name(content).startswith("pain.002."):
+        """A pain.002, a camt.029 or a camt.053, told apart by namespace, never by name; raises `FileRefused`."""
+        message = message_name(content)
+        if message.startswith("pain.002."):
             return read_pain002(content)
+        if message.startswith("camt.029."):
+            return read_camt029(content)
         bank_message_id, statements = read_camt(content)
         return BankReturns(kind="statement", bank_message_id=bank_message_id, statements=statements)
 

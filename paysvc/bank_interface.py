@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-from paysvc.core.messages import BankReturns, ControlTotals, Debtor, PaymentBatch
+from paysvc.core.messages import BankReturns, ControlTotals, Debtor, PaymentBatch, RecallRequest
 
 
 class Channel(StrEnum):
@@ -146,6 +146,20 @@ class BankAdapter(Protocol):
 
         Fetching never removes anything at the bank. Raises `BankUnreachable`.
         """
+        ...
+
+
+@runtime_checkable
+class RecallsPayments(Protocol):
+    """What an adapter may be able to do besides: ask its bank to take a payment back.
+
+    Of a bank whose adapter cannot, a person asks. The answer comes with `parse_returns`, as a file
+    of kind `recall`; the money comes back in a statement, under the payment's own EndToEndId.
+    """
+
+    def encode_recall(self, request: RecallRequest) -> BankFile:
+        """The request in the bank's dialect; pure and deterministic. `message_id` of the file is the
+        `case_id`. Raises ValueError for what the dialect cannot say."""
         ...
 
 

@@ -25,6 +25,7 @@ from paysvc.services.check_books import check_books
 from paysvc.services.collect_returns import collect_returns
 from paysvc.services.manage_officers import SYSTEM_OFFICER
 from paysvc.services.match_accounts import match_accounts
+from paysvc.services.recall_payments import recall_payments
 from paysvc.services.reconcile_returns import reconcile_returns
 from paysvc.services.submit_batches import submit_batches
 from paysvc.store import cycles, leases, schedules
@@ -56,6 +57,11 @@ def _submit_batches(wiring: Wiring, arguments: Mapping[str, Any]) -> str:
     return f"{len(waiting)} plan(s)"
 
 
+def _recall_payments(wiring: Wiring, arguments: Mapping[str, Any]) -> str:
+    result = recall_payments(wiring.database, wiring.vault, wiring.banks, wiring.clock, SYSTEM_OFFICER)
+    return f"{len(result.recalls)} recall(s) looked at, {len(result.waiting)} waiting"
+
+
 def _collect_returns(wiring: Wiring, arguments: Mapping[str, Any]) -> str:
     result = collect_returns(wiring.database, wiring.vault, wiring.banks, wiring.clock, SYSTEM_OFFICER)
     return f"{len(result.new_files)} new file(s), {len(result.unreachable)} bank(s) unreachable"
@@ -75,6 +81,7 @@ def _check_books(wiring: Wiring, arguments: Mapping[str, Any]) -> str:
 VERBS: dict[str, Verb] = {
     "match-accounts": _match_accounts,
     "submit-batches": _submit_batches,
+    "recall-payments": _recall_payments,
     "collect-returns": _collect_returns,
     "reconcile-returns": _reconcile_returns,
     "check-books": _check_books,

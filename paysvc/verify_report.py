@@ -227,7 +227,15 @@ def _figures(report: Report) -> Iterator[Part]:
         int(one["opening_vnd"]) + int(one["credits_vnd"]) - int(one["debits_vnd"]) == int(one["closing_vnd"])
         for one in statements
     )
+    yield _part("re-submissions", _by_two(report), "Nothing was made again by one officer alone or unapproved.")
     yield _part("statements", balanced, f"Opening + credits − debits = closing on {len(statements)} statements.")
+
+
+def _by_two(report: Report) -> bool:
+    return all(
+        one["proposed_by"] != one["decided_by"] if one["state"] == "approved" else not one["replaced_by"]
+        for one in report["resubmissions"]
+    )
 
 
 def _part(name: str, holds: bool, message: str) -> Part:

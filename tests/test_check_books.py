@@ -139,6 +139,22 @@ CHANGES = {
         ),
         {"bookings", "statements", "returned-files"},
     ),
+    "what came back is owed again by nobody's word": (
+        (
+            "UPDATE obligation_claim SET released_at = '2026-12-20T00:00:00.000000Z'"
+            " WHERE entitlement_id = (SELECT MIN(entitlement_id) FROM instruction WHERE state = 'RETURNED')"
+        ),
+        {"resubmissions"},
+    ),
+    "two payments carry the same dues": (
+        (
+            "UPDATE obligation_claim SET released_at = '2026-12-20T00:00:00.000000Z', obligation_id ="
+            " (SELECT obligation_id FROM obligation_claim WHERE entitlement_id ="
+            " (SELECT MAX(entitlement_id) FROM instruction WHERE state = 'SETTLED'))"
+            " WHERE entitlement_id = (SELECT MIN(entitlement_id) FROM instruction WHERE state = 'SETTLED')"
+        ),
+        {"resubmissions"},
+    ),
     "a statement closes with another balance": (
         (
             "UPDATE bank_statement SET closing_vnd = closing_vnd + 1, credits_vnd = credits_vnd + 1"

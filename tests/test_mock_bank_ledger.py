@@ -89,7 +89,7 @@ def test_the_same_bytes_again_are_answered_again_and_booked_once(bank: Counter) 
     bank.bring(pain001(TEN))
     bank.work()
     bank.bring(pain001(TEN))
-    assert bank.work()["taken"] == {"files": 0, "refused": 0, "repeated": 1, "accepted": 0, "rejected": 0}
+    assert bank.work()["taken"] == {"files": 0, "refused": 0, "repeated": 1, "accepted": 0, "rejected": 0, "recalls": 0}
     bank.bring(pain001(TEN), "another-name.xml")
     bank.work("2026-12-02")
     first, second, third = bank.papers("pain002")
@@ -135,7 +135,14 @@ def test_a_file_that_cannot_be_believed_is_refused_whole(bank: Counter, what: st
     content, code = REFUSED[what]
     bank.bring(content)
     bank.bring(pain001(ids(10, "B"), "M2"), "M2.xml")
-    assert bank.work()["taken"] == {"files": 1, "refused": 1, "repeated": 0, "accepted": 10, "rejected": 0}
+    assert bank.work()["taken"] == {
+        "files": 1,
+        "refused": 1,
+        "repeated": 0,
+        "accepted": 10,
+        "rejected": 0,
+        "recalls": 0,
+    }
     assert (bank.bank.premises.refused / "M1.xml").read_bytes() == content
     assert (bank.bank.premises.refused / "M1.xml.reason").read_text().split()[0] == code
     assert found(bank.papers("pain002")[0], "//GrpSts") == ["RJCT"]

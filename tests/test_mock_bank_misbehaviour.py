@@ -156,6 +156,7 @@ def test_files_are_refused_on_request_and_the_refusal_is_remembered(tmp_path: Pa
         "repeated": 0,
         "accepted": 3,
         "rejected": 0,
+        "recalls": 0,
     }
 
 

@@ -186,7 +186,7 @@ def test_the_answer_to_a_rename_can_be_lost(tmp_path: Path) -> None:
         assert bank.ask("day", date="2026-12-01")["taken"]["files"] == 1
         visit(bank, bring)
         assert bank.ask("day", date="2026-12-02")["taken"] == {
-            "files": 0, "refused": 0, "repeated": 1, "accepted": 0, "rejected": 0,
+            "files": 0, "refused": 0, "repeated": 1, "accepted": 0, "rejected": 0, "recalls": 0,
         }  # fmt: skip
 
 

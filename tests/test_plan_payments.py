@@ -15,22 +15,22 @@ from paysvc.bank_registry import BankRegistry
 from paysvc.clock import FixedClock
 from paysvc.domain.disbursement import Figure
 from paysvc.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from paysvc.domain.instructions import NOT_LIVE
 from paysvc.domain.officers import Officer
 from paysvc.sealing import Sealer
 from paysvc.services.approve_plan import approve_plan, hold_payment, submit_plan
 from paysvc.services.plan_payments import PlanResult, plan_payments
+from paysvc.services.resubmit_payments import approve_resubmission, propose_resubmission
 from paysvc.services.set_rules import set_rules
 from paysvc.store.engine import Database
 from paysvc.store.tables import (
     account_match,
     audit_event,
+    batch,
     beneficiary,
     enrolment,
     entitlement,
     instruction,
     obligation,
-    obligation_claim,
     payment_cycle,
     unit,
     unit_successor,
@@ -85,16 +85,25 @@ def credits_of(database: Database, code: str = "2026-12") -> dict[str, Any]:
         return {row.end_to_end_id: row for row in rows}
 
 
-def came_back(database: Database, clock: FixedClock, code: str, state: str = "RETURNED") -> None:
-    """The bank returned everything of this cycle: as reconciliation leaves it behind."""
+def came_back(database: Database, clock: FixedClock, maker: Officer, approver: Officer, plan: PlanResult) -> None:
+    """The bank refused the file with everything of this cycle, and two officers let it be paid again."""
+    code = plan.cycle_code
+    submit_plan(database, clock, maker, cycle_code=code)
+    approve_plan(database, clock, approver, cycle_code=code, content_sha256=plan.content_sha256)
     with database.write() as connection:
         cycle_id = connection.execute(select(payment_cycle.c.id).where(payment_cycle.c.code == code)).scalar_one()
-        lines = select(instruction.c.entitlement_id).where(instruction.c.cycle_id == cycle_id)
         connection.execute(
-            update(obligation_claim).where(obligation_claim.c.entitlement_id.in_(lines)).values(released_at=clock.now())
-        )
-        changed = {"state": state, "is_live": state not in NOT_LIVE}
-        connection.execute(update(instruction).where(instruction.c.cycle_id == cycle_id).values(changed))
+            insert(batch).values(
+                id=cycle_id, cycle_id=cycle_id, bank_code="AGRI", part=1, value_date=plan.value_date, count=1,
+                sum_vnd=plan.planned.amount_vnd, content_sha256=plan.content_sha256, message_id=f"M{cycle_id}",
+                state="REFUSED", version=1, created_at=clock.now(),
+            )
+        )  # fmt: skip
+        ours = update(instruction).where(instruction.c.cycle_id == cycle_id)
+        connection.execute(ours.values(batch_id=cycle_id, state="BATCHED"))
+        connection.execute(ours.values(state="REJECTED", is_live=False, is_refused=True))
+    found = propose_resubmission(database, clock, maker, cycle_code=code)
+    approve_resubmission(database, clock, approver, cycle_code=code, content_sha256=found.content_sha256)
 
 
 def test_everybody_is_on_one_line_and_the_lines_add_up(database: Database, province: Province, plan: Plan) -> None:
@@ -358,16 +367,16 @@ def test_who_left_the_programme_still_gets_what_is_owed(database: Database, prov
 
 
 def test_what_came_back_is_paid_again_under_a_new_id(
-    database: Database, province: Province, plan: Plan, clock: FixedClock
+    database: Database, province: Province, plan: Plan, clock: FixedClock, maker: Officer, approver: Officer
 ) -> None:
     province.add(Enrolled({"BTXH": "NANG"}))
     ids: list[str] = []
     for number, month in enumerate(["2026-12", "2027-01", "2027-02"]):
-        plan(cycle_code=month, periods=[month])
+        planned = plan(cycle_code=month, periods=[month])
         ((reference, credit),) = credits_of(database, month).items()
         assert (credit.amount_vnd, credit.generation) == ((number + 1) * BTXH, number)
         ids.append(reference)
-        came_back(database, clock, month, ["RETURNED", "REJECTED", "RETURNED"][number])
+        came_back(database, clock, maker, approver, planned)
     assert len(set(ids)) == 3, "a failed id is burnt"
 
 

@@ -21,6 +21,7 @@ from paysvc.domain.officers import Officer
 from paysvc.sealing import Sealer
 from paysvc.services.approve_plan import approve_plan, submit_plan, withdraw_plan
 from paysvc.services.plan_payments import plan_payments
+from paysvc.services.resubmit_payments import approve_resubmission, propose_resubmission
 from paysvc.store.engine import Database
 from paysvc.store.tables import (
     approval,
@@ -57,6 +58,31 @@ APPROVAL = (
     "INSERT INTO approval (id, cycle_id, content_sha256, maker_id, approver_id, approved_at)"
     " SELECT 900, {cycle}, {content}, '{maker}', '{approver}', '{now}' FROM payment_cycle WHERE id = {cycle}"
 )
+
+RESUBMISSION = (
+    "INSERT INTO resubmission (id, instruction_id, state, status_file_id, status_position, statement_id, line_position,"
+    " refused_batch_id, reason_code, proposed_by, proposed_at, approved_by, approved_at)"
+    " SELECT 900, {of}, '{state}', {evidence}, '', 'maker.lan', '{{now}}', {approved} FROM payment_cycle WHERE id = 6"
+)
+_BATCH = "NULL, NULL, NULL, NULL, 3"
+
+
+def resubmission_of(of: str, state: str = "REJECTED", evidence: str = _BATCH, approved: str = "NULL, NULL") -> str:
+    return RESUBMISSION.format(of=of, state=state, evidence=evidence, approved=approved)
+
+
+#: The bank refused the file with all payments of cycle 6, and booked some of them after all. Person -> what became of
+#: the re-submission; those in capitals are live again.
+PAID_AGAIN = {
+    "again": "approved, planned in cycle 7",
+    "proposed": "waits for an approver",
+    "refused": "nothing yet",
+    "BOOKED": "nothing yet",
+    "LATE": "approved, not planned",
+    "OVERTAKEN": "waits for an approver",
+    "LEAVING": "approved, planned in cycle 7",
+    "DRAFTED": "approved, planned in cycle 8, a draft",
+}
 
 #: Cycle 1 is approved and has a batch, cycle 2 is submitted, cycle 3 a draft, cycle 4 approved
 #: without a batch, cycle 5 a draft whose approval was cancelled. Rule -> what it must refuse.
@@ -108,6 +134,72 @@ TRIGGERS: dict[str, list[str]] = {
         "UPDATE obligation_claim SET obligation_id = 1 WHERE obligation_id = 2",
     ],
     "obligation_claim_stays": ["DELETE FROM obligation_claim WHERE entitlement_id = 1"],
+    "obligation_claim_released_by_two": [
+        # Of a payment that is live, of one that was refused and not approved, of one whose approval waits.
+        "UPDATE obligation_claim SET released_at = '{now}' WHERE entitlement_id = 1",
+        *(
+            f"UPDATE obligation_claim SET released_at = '{{now}}' WHERE entitlement_id = {{line of {name}}}"
+            for name in ("refused", "proposed", "BOOKED")
+        ),
+    ],
+    "obligation_claim_of_unpaid": [
+        (
+            "INSERT INTO obligation_claim (entitlement_id, obligation_id) SELECT (SELECT MAX(id) FROM entitlement),"
+            " obligation_id FROM obligation_claim WHERE entitlement_id = {line of LATE}"
+        ),
+        # Beside one that rides on a line already, as if it were free.
+        (
+            "INSERT INTO obligation_claim (entitlement_id, obligation_id, released_at) SELECT (SELECT MAX(id) FROM"
+            " entitlement), obligation_id, '{now}' FROM obligation_claim WHERE entitlement_id = {line of LEAVING}"
+        ),
+    ],
+    "resubmission_starts_as_proposal": [resubmission_of("{refused}", approved="'approver.thu', '{{now}}'")],
+    "resubmission_on_evidence": [
+        resubmission_of("{refused}", evidence="NULL, NULL, NULL, NULL, 1"),
+        # A status that refuses nothing, a line that is a debit: both of other payments too.
+        resubmission_of("{refused}", evidence="1, 0, NULL, NULL, NULL"),
+        resubmission_of("{refused}", evidence="NULL, NULL, 1, 0, NULL"),
+    ],
+    "resubmission_of_unpaid": [resubmission_of("{BOOKED}"), resubmission_of("{refused}", state="RETURNED")],
+    "resubmission_still_unpaid": [
+        "UPDATE resubmission SET approved_by = 'approver.thu', approved_at = '{now}' WHERE instruction_id = {OVERTAKEN}"
+    ],
+    "resubmission_fixed": [
+        f"UPDATE resubmission SET {change} WHERE instruction_id = {{proposed}}"
+        for change in (
+            "instruction_id = {refused}",
+            "state = 'RETURNED'",
+            "refused_batch_id = 1",
+            "reason_code = 'AC01'",
+            "proposed_by = 'maker.tam'",
+            "proposed_at = '{later}'",
+        )
+    ],
+    "resubmission_decided_stays": [
+        "UPDATE resubmission SET approved_at = NULL, approved_by = NULL WHERE instruction_id = {again}",
+        "UPDATE resubmission SET approved_by = 'approver.thu' WHERE instruction_id = {again}",
+    ],
+    "resubmission_never_delete": ["DELETE FROM resubmission WHERE instruction_id = {again}"],
+    "replacement_of_unpaid": [
+        # Of other dues; of a plan that was submitted; of one that was booked.
+        "INSERT INTO replacement SELECT MIN(id), {again} FROM instruction WHERE cycle_id = 3",
+        "INSERT INTO replacement SELECT {again}, MIN(replaced_id) FROM replacement WHERE replaced_id = {LEAVING}",
+        "INSERT INTO replacement SELECT {DRAFTED}, instruction_id FROM replacement WHERE replaced_id = {DRAFTED}",
+    ],
+    "replacement_never_update": ["UPDATE replacement SET replaced_id = {refused} WHERE replaced_id = {again}"],
+    "replacement_stays": ["DELETE FROM replacement WHERE replaced_id = {again}"],
+    "cycle_replaces_by_name": ["UPDATE payment_cycle SET state = 'SUBMITTED' WHERE id = 8"],
+    "instruction_leaves_alone": [
+        (
+            "UPDATE instruction SET state = 'BATCHED', batch_id = 1"
+            " WHERE id = (SELECT instruction_id FROM replacement WHERE replaced_id = {LEAVING})"
+        )
+    ],
+    "recall_fixed": [
+        f"UPDATE recall SET {change}"
+        for change in ("sha256 = {ones}", "name = 'other'", "case_id = 'R9'", "instruction_id = {again}")
+    ],
+    "recall_never_delete": ["DELETE FROM recall"],
     "instruction_delete_in_draft": [
         "DELETE FROM instruction WHERE cycle_id = 1",
         "DELETE FROM instruction WHERE cycle_id = 2",
@@ -236,6 +328,35 @@ CONSTRAINTS: dict[str, list[str]] = {
         "UPDATE instruction SET state = 'SENT', is_live = {false} WHERE cycle_id = 1",
         "UPDATE instruction SET state = 'RETURNED', is_live = NULL WHERE cycle_id = 1",
         SECOND.replace("{false}", "{true}"),
+    ],
+    "U2 one standing re-submission for one payment": [resubmission_of("{proposed}")],
+    "rule 5 two people": [
+        "UPDATE resubmission SET approved_by = proposed_by, approved_at = '{now}' WHERE instruction_id = {proposed}"
+    ],
+    "rule 5 the evidence exists, and is one": [
+        resubmission_of("{refused}", evidence="77, 0, NULL, NULL, NULL"),
+        resubmission_of("{refused}", evidence="NULL, NULL, 77, 0, NULL"),
+        resubmission_of("{refused}", evidence="NULL, NULL, NULL, NULL, 77"),
+        resubmission_of("{refused}", evidence="NULL, NULL, NULL, NULL, NULL"),
+        resubmission_of("{refused}", evidence="1, 0, NULL, NULL, 3"),
+        resubmission_of("{refused}", evidence="1, NULL, NULL, NULL, 3"),
+    ],
+    "a re-submission is of what is not paid": [resubmission_of("{refused}", state="SETTLED")],
+    "a re-submission is decided once": [
+        (
+            "UPDATE resubmission SET approved_by = 'a.b', approved_at = '{now}', closed_by = 'a.b', closed_at = '{now}'"
+            " WHERE instruction_id = {proposed}"
+        ),
+        "UPDATE resubmission SET approved_at = '{now}' WHERE instruction_id = {proposed}",
+    ],
+    "a payment is recalled once, by a file or by a person": [
+        "INSERT INTO recall (id, instruction_id, bank_code, case_id, state, version, requested_at)"
+        f" VALUES (900, {instruction}, 'AGRI', '{case}', '{state}', 1, '{{now}}')"
+        for instruction, case, state in (
+            ("{BOOKED}", "R9", "BY_HAND"),
+            ("{LATE}", "R1", "BY_HAND"),
+            ("{LATE}", "R9", "SENT"),
+        )
     ],
     "U3 an id is given once": [
         INSTRUCTION.format(
@@ -372,13 +493,94 @@ def world(database: Database, sealer: Sealer, clock: FixedClock, maker: Officer,
         if number != 2:
             approve_plan(database, clock, approver, cycle_code=code, content_sha256=contents[number])
     withdraw_plan(database, clock, maker, cycle_code="2027-04", reason="Xem lại")
-    return _with_banks(database, clock)
+    made = _with_banks(database, clock)
+    return World(database, {**made.values, **_paid_again(province, clock, maker, approver)})
+
+
+def _paid_again(province: Province, clock: FixedClock, maker: Officer, approver: Officer) -> dict[str, str]:
+    """Cycles 6 to 8, and the payments of cycle 6 by what became of them (`PAID_AGAIN`)."""
+    database = province.database
+    once = Enrolled({"BTXH": "NANG"}, from_period="2027-05", to_period="2027-05")
+    people = province.add(*[once] * len(PAID_AGAIN))
+
+    def plan(month: str, *, approved: bool = True) -> None:
+        content = plan_payments(
+            database, province.sealer, BANKS, clock, maker, cycle_code=month, programme_codes=["BTXH"], periods=[month]
+        ).content_sha256
+        if approved:
+            submit_plan(database, clock, maker, cycle_code=month)
+            approve_plan(database, clock, approver, cycle_code=month, content_sha256=content)
+
+    def let_pay_again(*names: str) -> None:
+        chosen = [references[one] for one in names]
+        content = propose_resubmission(
+            database, clock, maker, cycle_code="2027-05", end_to_end_ids=chosen
+        ).content_sha256
+        approve_resubmission(
+            database, clock, approver, cycle_code="2027-05", content_sha256=content, end_to_end_ids=chosen
+        )
+
+    plan("2027-05")
+    values = {}
+    with database.write() as connection:
+        refused = {"cycle": 6, "part": 1, "sum": 1, "message": "M3", "now": instant_text(clock.now())}
+        digest = "decode('" + "33" * 32 + "', 'hex')" if database.is_postgresql else "x'" + "33" * 32 + "'"
+        connection.execute(text(BATCH.format(id=3, digest=digest, **refused).replace("SEALED", "REFUSED")))
+        connection.execute(text("UPDATE instruction SET state = 'BATCHED', batch_id = 3 WHERE cycle_id = 6"))
+        connection.execute(
+            text("UPDATE instruction SET state = 'REJECTED', is_live = false, is_refused = true WHERE cycle_id = 6")
+        )
+        rows = connection.execute(
+            text(
+                "SELECT i.id, i.end_to_end_id, i.entitlement_id, e.beneficiary_id FROM instruction i"
+                " JOIN entitlement e ON e.id = i.entitlement_id WHERE i.cycle_id = 6"
+            )
+        )
+        by_person = {row.beneficiary_id: row for row in rows}
+    references = {}
+    for name, person in zip(PAID_AGAIN, people, strict=True):
+        row = by_person[person]
+        references[name] = row.end_to_end_id
+        values |= {name: str(row.id), f"line of {name}": str(row.entitlement_id)}
+    let_pay_again("again", "LEAVING")
+    plan("2027-06")
+    let_pay_again("DRAFTED")
+    plan("2027-07", approved=False)
+    let_pay_again("LATE")
+    propose_resubmission(
+        database, clock, maker, cycle_code="2027-05", end_to_end_ids=[references["proposed"], references["OVERTAKEN"]]
+    )
+    with database.write() as connection:
+        for name in PAID_AGAIN:
+            if name.isupper():
+                connection.execute(
+                    text(
+                        "UPDATE instruction SET state = 'SETTLED', is_live = true, debit_count = 1,"
+                        f" debited_vnd = amount_vnd WHERE id = {values[name]}"
+                    )
+                )
+        connection.execute(
+            text(
+                "INSERT INTO recall (id, instruction_id, bank_code, case_id, name, sha256, size, state, version,"
+                f" requested_at) SELECT 1, {values['BOOKED']}, 'AGRI', 'R1', 'recall', content_sha256, 9, 'SEALED', 1,"
+                " created_at FROM batch WHERE id = 3"
+            )
+        )
+    return values
 
 
 def _with_banks(database: Database, clock: FixedClock) -> World:
     now, later = instant_text(clock.now()), instant_text(clock.now() + timedelta(hours=1))
     blob = (lambda digit: f"decode('{digit * 64}', 'hex')") if database.is_postgresql else (lambda d: f"x'{d * 64}'")
-    values = {"now": now, "zeros": blob("0"), "ones": blob("1"), "twos": blob("2"), "true": "true", "false": "false"}
+    values = {
+        "now": now,
+        "later": later,
+        "zeros": blob("0"),
+        "ones": blob("1"),
+        "twos": blob("2"),
+        "true": "true",
+        "false": "false",
+    }
     at = clock.now()
     with database.write() as connection:
         for number in (1, 2):
@@ -558,8 +760,17 @@ def test_a_draft_is_free_to_change(world: World) -> None:
         "UPDATE payment_cycle SET content_sha256 = {zeros}, value_date = '2027-02-15' WHERE id = 3",
         "UPDATE payment_cycle SET state = 'SUBMITTED' WHERE id = 3",
         "UPDATE payment_cycle SET state = 'DRAFT', submitted_by = NULL WHERE id = 2",
-        "UPDATE obligation_claim SET released_at = '{now}' WHERE entitlement_id = 1",
         "UPDATE instruction SET state = 'BATCHED', batch_id = 1 WHERE cycle_id = 1",
+        # Where two people said so and the bank did not pay, the rules of paying again stand in nobody's way.
+        resubmission_of("{refused}"),
+        "UPDATE resubmission SET approved_by = 'approver.thu', approved_at = '{now}' WHERE instruction_id = {proposed}",
+        "UPDATE obligation_claim SET released_at = '{now}' WHERE entitlement_id = {line of again}",
+        (
+            "UPDATE instruction SET state = 'BATCHED', batch_id = 1"
+            " WHERE id = (SELECT instruction_id FROM replacement WHERE replaced_id = {again})"
+        ),
+        "DELETE FROM replacement WHERE replaced_id = {DRAFTED}",
+        "UPDATE recall SET state = 'SENDING', version = 2",
         "UPDATE instruction SET state = 'RETURNED', is_live = {false} WHERE cycle_id = 1",
         SECOND,
         BATCH.format(id=900, cycle=4, part=1, sum=1, digest="{zeros}", message="M900", now="{now}"),

@@ -71,7 +71,7 @@ def stored_state(world: World, code: str = "AGRI") -> str:
 def attempts(world: World, code: str = "AGRI") -> list[str]:
     with world.database.read() as connection:
         file_id = connection.execute(select(bank_file.c.id).where(bank_file.c.bank_code == code)).scalar_one()
-        return [outcome for _, outcome, _ in bank_files.list_attempts(connection, file_id)]
+        return [outcome for _, outcome, _ in bank_files.ATTEMPTS.list_all(connection, file_id)]
 
 
 # ------------------------------------------------------------------------- when all goes well

@@ -14,6 +14,8 @@ from bank_adapters.mock_bank.office import Office
 from bank_adapters.mock_bank.orders import FileRefused, Payment, PaymentFile
 from bank_adapters.mock_bank.papers import StatusLine, StatusReport
 from bank_adapters.mock_bank.premises import digest_of
+from bank_adapters.mock_bank.read_camt056 import is_camt056
+from bank_adapters.mock_bank.recalls import take_recalls
 
 #: How far ahead a value date may lie (CH03, RequestedExecutionDateOrRequestedCollectionDateTooFarInFuture).
 FARTHEST = timedelta(days=60)
@@ -32,6 +34,7 @@ class Taken:
     repeated: int = 0
     accepted: int = 0
     rejected: int = 0
+    recalls: int = 0
 
 
 def take_files(office: Office, day: date) -> Taken:
@@ -40,12 +43,19 @@ def take_files(office: Office, day: date) -> Taken:
     for name in office.premises.waiting():
         digest = digest_of(office.premises.inbox / name)
         path = office.premises.take(name, digest)
+        is_recall = office.profile.takes_recalls and is_camt056(path)
         try:
             with office.committing():
-                _take(office, name, digest, office.profile.read(path), day, taken)
+                if is_recall:
+                    is_new = take_recalls(office, name, digest, path, day)
+                    taken.recalls += is_new
+                    taken.repeated += not is_new
+                else:
+                    _take(office, name, digest, office.profile.read(path), day, taken)
         except FileRefused as refusal:
-            with office.committing():
-                _write_refusal(office, name, digest, refusal, day)
+            if not is_recall:
+                with office.committing():
+                    _write_refusal(office, name, digest, refusal, day)
             office.premises.refuse(name, path, refusal.code, refusal.message)
             taken.refused += 1
         else:

@@ -26,6 +26,7 @@ def book_day(office: Office, day: date) -> int:
         today,
     )
     if picks.any:
+        _settle_rejected(office, today, picks)
         _bend(office, day, picks)
     _promise_returns(office, day)
     ledger.book_due(today)
@@ -37,6 +38,22 @@ def book_day(office: Office, day: date) -> int:
     ledger.post(extras)
     picks.settle()
     return first
+
+
+def _settle_rejected(office: Office, today: str, picks: Picks) -> None:
+    """Payments that were rejected on an earlier day are paid after all, as far as the money goes."""
+    ledger = office.ledger
+    spare = ledger.balance() - ledger.figure("SELECT SUM(amount) FROM payment WHERE state = 'accepted'")
+    for number, name, amount in ledger.rows(
+        "SELECT id, end_to_end_id, amount FROM payment WHERE state = 'rejected' AND amount > 0 AND decided_day < ?"
+        " ORDER BY id",
+        today,
+    ):
+        if amount <= spare and picks.takes("settle_rejected", name):
+            spare -= amount
+            ledger.write(
+                "UPDATE payment SET state = 'accepted', will_reject = 0, due_day = ? WHERE id = ?", today, number
+            )
 
 
 def _bend(office: Office, day: date, picks: Picks) -> None:

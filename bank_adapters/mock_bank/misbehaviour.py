@@ -18,7 +18,15 @@ from typing import Any
 from bank_adapters.mock_bank.fate import MILLION, Rates
 
 RATES = ("reject_rate", "return_rate", "late_rate")
-PICKS = ("debit_twice", "wrong_amount", "wrong_currency", "pending", "late_returns", "credit_without_debit")
+PICKS = (
+    "debit_twice",
+    "wrong_amount",
+    "wrong_currency",
+    "pending",
+    "late_returns",
+    "credit_without_debit",
+    "settle_rejected",
+)
 NUMBERS = ("strays", "unsolicited_credits")
 TIMES = ("drop_ack", "refuse_files", "wrong_totals", "truncated_statement")
 STATEMENT_COPIES = ("copy", "reissue", "both")
@@ -35,6 +43,7 @@ DEFAULTS: dict[str, Any] = {
     "slow_ms": 0,
     "late_after_days": 30,
     "refuse_code": "NARR",
+    "recall_decline_rate": None,
 }
 
 
@@ -105,7 +114,7 @@ class Misbehaviour:
             raise ValueError(f"{name} cannot be shown in this bank's statements, only in camt.053")
         if not _CHECKS.get(name, _is_count)(value):
             raise ValueError(f"{name} cannot be {value!r}")
-        if name in RATES:
+        if _CHECKS.get(name) is _is_rate:
             return Decimal(str(value))
         return "both" if name == "duplicate_statement" and value is True else value
 
@@ -142,6 +151,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(RATES, _is_rate),
     **dict.fromkeys(PICKS, _is_pick),
     **dict.fromkeys(TIMES, _is_times),
+    "recall_decline_rate": _is_rate,
     "duplicate_statement": lambda value: value is True or value in STATEMENT_COPIES,
     "silence_after_accepting": lambda value: value is True,
     "refuse_code": lambda value: isinstance(value, str) and 1 <= len(value) <= 4 and value.isalnum(),

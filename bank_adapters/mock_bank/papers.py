@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bank_adapters.mock_bank.ledger import Ledger, bank_reference
+from bank_adapters.mock_bank.read_camt056 import Recall
 
 
 class StatusLine(NamedTuple):
@@ -39,6 +40,15 @@ class StatusReport:
     count: int
     total: int
     lines: list[StatusLine]
+
+
+class Resolution(NamedTuple):
+    """The answer to a request to take payments back: each with "" where it is, else with the reason why not."""
+
+    report_id: str
+    day: str
+    case_id: str
+    answers: list[tuple[Recall, str]]
 
 
 class StatementLine(NamedTuple):

@@ -38,6 +38,8 @@ class Profile:
     write_statement: Callable[[Sheet, Statement, Ledger], None]
     #: Whether a file refused whole is answered with a status file besides its place and reason.
     answers_refusals: bool = True
+    #: Whether it takes requests to take payments back (camt.056).
+    takes_recalls: bool = False
 
 
 _ACCOUNTS = Rates(rejected=12_500, returned=12_500, late=1_000)
@@ -48,7 +50,7 @@ PROFILES = {
     for profile in (
         Profile(
             "iso", False, "sftp", _ACCOUNTS, "utf-8", read_pain001,
-            "pain002-{}.xml", write_pain002, "camt053-{}.xml", write_camt053,
+            "pain002-{}.xml", write_pain002, "camt053-{}.xml", write_camt053, takes_recalls=True,
         ),
         Profile(
             "delimited", False, "https", _ACCOUNTS, "cp1258", read_delimited,

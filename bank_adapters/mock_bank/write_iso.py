@@ -1,4 +1,4 @@
-"""Writes pain.002.001.10 and camt.053.001.08, streamed, in the order of the official schemas."""
+"""Writes pain.002.001.10, camt.029.001.09 and camt.053.001.08, streamed, in the order of the official schemas."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import groupby
 from xml.sax.saxutils import escape
 
 from bank_adapters.mock_bank.ledger import Ledger
-from bank_adapters.mock_bank.papers import Statement, StatementLine, StatusLine, StatusReport
+from bank_adapters.mock_bank.papers import Resolution, Statement, StatementLine, StatusLine, StatusReport
 from bank_adapters.mock_bank.premises import Sheet
 
 _OPEN = '<?xml version="1.0" encoding="UTF-8"?>\n<Document xmlns="urn:iso:std:iso:20022:tech:xsd:{}">\n'
@@ -80,6 +80,28 @@ def _transaction_status(report_id: str, line: StatusLine) -> str:
         f"<OrgnlEndToEndId>{_id(line.end_to_end_id)}</OrgnlEndToEndId><TxSts>{line.status}</TxSts>"
         f"{_reason(line.reason)}{reference}</TxInfAndSts>\n"
     )
+
+
+def write_camt029(sheet: Sheet, resolution: Resolution) -> None:
+    """The whole answer: the case's status, then that of each payment."""
+    declined = [code for _, code in resolution.answers if code]
+    status = "RJCR" if len(declined) == len(resolution.answers) else "PECR" if declined else "CNCL"
+    case = f"<Id>{escape(resolution.case_id)}</Id><Cretr><Pty><Nm>NOTPROVIDED</Nm></Pty></Cretr>"
+    sheet.write(_OPEN.format("camt.029.001.09"))
+    sheet.write(
+        f"<RsltnOfInvstgtn><Assgnmt><Id>{resolution.report_id}</Id><Assgnr><Pty><Nm>BANK</Nm></Pty></Assgnr>"
+        f"<Assgne><Pty><Nm>PAYER</Nm></Pty></Assgne><CreDtTm>{resolution.day}T09:30:00+07:00</CreDtTm></Assgnmt>\n"
+        f"<RslvdCase>{case}</RslvdCase><Sts><Conf>{status}</Conf></Sts>\n<CxlDtls>"
+    )
+    for one, code in resolution.answers:
+        reason = f"<CxlStsRsnInf><Rsn><Cd>{code}</Cd></Rsn></CxlStsRsnInf>" if code else ""
+        sheet.write(
+            f"<TxInfAndSts><CxlStsId>{escape(one.cancellation_id) or 'NOTPROVIDED'}</CxlStsId><OrgnlGrpInf>"
+            f"<OrgnlMsgId>{escape(one.message_id)}</OrgnlMsgId><OrgnlMsgNmId>pain.001.001.09</OrgnlMsgNmId>"
+            f"</OrgnlGrpInf><OrgnlEndToEndId>{_id(one.end_to_end_id)}</OrgnlEndToEndId>"
+            f"<TxCxlSts>{'RJCR' if code else 'ACCR'}</TxCxlSts>{reason}</TxInfAndSts>\n"
+        )
+    sheet.write("</CxlDtls></RsltnOfInvstgtn></Document>\n")
 
 
 def write_camt053(sheet: Sheet, statement: Statement, ledger: Ledger) -> None:

@@ -592,9 +592,85 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['bank_file_id'], ['bank_file.id'], name=op.f('fk_send_attempt_bank_file_id')),
     sa.PrimaryKeyConstraint('bank_file_id', 'number', name=op.f('pk_send_attempt'))
     )
+    op.create_table('resubmission',
+    sa.Column('id', ID, autoincrement=False, nullable=False),
+    sa.Column('instruction_id', ID, nullable=False),
+    sa.Column('state', sa.String(length=12), nullable=False),
+    sa.Column('status_file_id', ID, nullable=True),
+    sa.Column('status_position', sa.Integer(), nullable=True),
+    sa.Column('statement_id', ID, nullable=True),
+    sa.Column('line_position', sa.Integer(), nullable=True),
+    sa.Column('refused_batch_id', ID, nullable=True),
+    sa.Column('reason_code', sa.String(length=35), nullable=False),
+    sa.Column('proposed_by', sa.String(length=80), nullable=False),
+    sa.Column('proposed_at', INSTANT, nullable=False),
+    sa.Column('approved_by', sa.String(length=80), nullable=True),
+    sa.Column('approved_at', INSTANT, nullable=True),
+    sa.Column('closed_by', sa.String(length=80), nullable=True),
+    sa.Column('closed_at', INSTANT, nullable=True),
+    sa.Column('close_reason', sa.Text(), server_default='', nullable=False),
+    sa.CheckConstraint("state IN ('REJECTED', 'RETURNED')", name=op.f('ck_resubmission_unpaid')),
+    sa.CheckConstraint('approved_by <> proposed_by', name=op.f('ck_resubmission_two_people')),
+    sa.CheckConstraint('(approved_by IS NULL) = (approved_at IS NULL) AND (closed_by IS NULL) = (closed_at IS NULL) AND (approved_at IS NULL OR closed_at IS NULL)', name=op.f('ck_resubmission_decided_once')),
+    sa.CheckConstraint('(status_file_id IS NULL) = (status_position IS NULL) AND (statement_id IS NULL) = (line_position IS NULL) AND (CASE WHEN status_file_id IS NULL THEN 0 ELSE 1 END) + (CASE WHEN statement_id IS NULL THEN 0 ELSE 1 END) + (CASE WHEN refused_batch_id IS NULL THEN 0 ELSE 1 END) = 1', name=op.f('ck_resubmission_one_evidence')),
+    sa.ForeignKeyConstraint(['instruction_id'], ['instruction.id'], name=op.f('fk_resubmission_instruction_id')),
+    sa.ForeignKeyConstraint(['refused_batch_id'], ['batch.id'], name=op.f('fk_resubmission_refused_batch_id')),
+    sa.ForeignKeyConstraint(['status_file_id', 'status_position'], ['payment_status.inbound_file_id', 'payment_status.position'], name=op.f('fk_resubmission_status_file_id')),
+    sa.ForeignKeyConstraint(['statement_id', 'line_position'], ['statement_line.statement_id', 'statement_line.position'], name=op.f('fk_resubmission_statement_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_resubmission'))
+    )
+    op.create_index('uq_resubmission_standing', 'resubmission', ['instruction_id'], unique=True, sqlite_where=sa.text('closed_at IS NULL'), postgresql_where=sa.text('closed_at IS NULL'))
+    op.create_table('replacement',
+    sa.Column('instruction_id', ID, nullable=False),
+    sa.Column('replaced_id', ID, nullable=False),
+    sa.ForeignKeyConstraint(['instruction_id'], ['instruction.id'], name=op.f('fk_replacement_instruction_id')),
+    sa.ForeignKeyConstraint(['replaced_id'], ['instruction.id'], name=op.f('fk_replacement_replaced_id')),
+    sa.PrimaryKeyConstraint('instruction_id', 'replaced_id', name=op.f('pk_replacement'))
+    )
+    op.create_index(op.f('ix_replacement_replaced_id'), 'replacement', ['replaced_id'], unique=False)
+    op.create_table('recall',
+    sa.Column('id', ID, autoincrement=False, nullable=False),
+    sa.Column('instruction_id', ID, nullable=False),
+    sa.Column('bank_code', sa.String(length=20), nullable=False),
+    sa.Column('case_id', sa.String(length=35), nullable=False),
+    sa.Column('name', sa.String(length=255), nullable=True),
+    sa.Column('sha256', sa.LargeBinary(length=32), nullable=True),
+    sa.Column('size', sa.BigInteger(), nullable=True),
+    sa.Column('written_by', sa.String(length=120), server_default='', nullable=False),
+    sa.Column('state', sa.String(length=12), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('requested_at', INSTANT, nullable=False),
+    sa.Column('answer_file_id', ID, nullable=True),
+    sa.Column('answered_at', INSTANT, nullable=True),
+    sa.Column('answer_code', sa.String(length=35), server_default='', nullable=False),
+    sa.CheckConstraint('(name IS NULL) = (sha256 IS NULL) AND (name IS NULL) = (size IS NULL)', name=op.f('ck_recall_whole_file')),
+    sa.CheckConstraint("state <> 'BY_HAND' AND name IS NOT NULL OR state IN ('BY_HAND', 'WITHDRAWN') AND name IS NULL", name=op.f('ck_recall_file_where_sent')),
+    sa.ForeignKeyConstraint(['answer_file_id'], ['inbound_file.id'], name=op.f('fk_recall_answer_file_id')),
+    sa.ForeignKeyConstraint(['instruction_id'], ['instruction.id'], name=op.f('fk_recall_instruction_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_recall')),
+    sa.UniqueConstraint('bank_code', 'name', name=op.f('uq_recall_bank_code_name')),
+    sa.UniqueConstraint('case_id', name=op.f('uq_recall_case_id')),
+    sa.UniqueConstraint('instruction_id', name=op.f('uq_recall_instruction_id'))
+    )
+    op.create_table('recall_attempt',
+    sa.Column('recall_id', ID, nullable=False),
+    sa.Column('number', sa.Integer(), nullable=False),
+    sa.Column('started_at', INSTANT, nullable=False),
+    sa.Column('finished_at', INSTANT, nullable=True),
+    sa.Column('outcome', sa.String(length=10), nullable=True),
+    sa.Column('detail', sa.Text(), server_default='', nullable=False),
+    sa.ForeignKeyConstraint(['recall_id'], ['recall.id'], name=op.f('fk_recall_attempt_recall_id')),
+    sa.PrimaryKeyConstraint('recall_id', 'number', name=op.f('pk_recall_attempt'))
+    )
 
 
 def downgrade() -> None:
+    op.drop_table('recall_attempt')
+    op.drop_table('recall')
+    op.drop_index(op.f('ix_replacement_replaced_id'), table_name='replacement')
+    op.drop_table('replacement')
+    op.drop_index('uq_resubmission_standing', table_name='resubmission', sqlite_where=sa.text('closed_at IS NULL'), postgresql_where=sa.text('closed_at IS NULL'))
+    op.drop_table('resubmission')
     op.drop_table('send_attempt')
     op.drop_index(op.f('ix_statement_line_instruction_id'), table_name='statement_line')
     op.drop_table('statement_line')

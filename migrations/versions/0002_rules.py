@@ -20,13 +20,18 @@ depends_on = None
 
 
 class Rule(NamedTuple):
-    """`message` is raised when `event` on `table` finds `when` true ("" is always)."""
+    """`message` is raised when `event` on `table` finds `when` true ("" is always).
+
+    `only` is a condition over the columns of OLD and NEW alone: rows of which it is not true cost
+    nothing more, and `when` is not asked of them.
+    """
 
     name: str
     table: str
     event: str
     when: str
     message: str
+    only: str = ""
 
 
 def _never(table: str, *events: str) -> list[Rule]:
@@ -37,6 +42,35 @@ def _never(table: str, *events: str) -> list[Rule]:
 
 
 _CYCLE_STATE = "(SELECT state FROM payment_cycle WHERE id = {row}.cycle_id)"
+#: The other payments of what a line carries, by this line and that: `mine` and `other` are claims, `o` is a payment.
+_OTHERS = (
+    "obligation_claim mine JOIN obligation_claim other ON other.obligation_id = mine.obligation_id"
+    " AND other.entitlement_id <> mine.entitlement_id JOIN instruction o ON o.entitlement_id = other.entitlement_id"
+)
+#: That the bank did not make the payment of a re-submission, by what is known now and by the evidence it names.
+_UNPAID = (
+    "EXISTS (SELECT 1 FROM instruction i WHERE i.id = NEW.instruction_id AND i.batch_id IS NOT NULL"
+    " AND i.state = NEW.state AND i.debited_vnd = i.credited_vnd)"
+    " AND NOT EXISTS (SELECT 1 FROM discrepancy d WHERE d.instruction_id = NEW.instruction_id"
+    " AND d.resolved_at IS NULL AND d.kind IN ('currency_mismatch', 'return_without_settlement'))"
+    f" AND NOT EXISTS (SELECT 1 FROM {_OTHERS} JOIN instruction i ON i.entitlement_id = mine.entitlement_id"
+    " WHERE i.id = NEW.instruction_id AND o.is_live)"
+)
+_EVIDENCE = (
+    "(EXISTS (SELECT 1 FROM payment_status s WHERE s.inbound_file_id = NEW.status_file_id"
+    " AND s.position = NEW.status_position AND s.instruction_id = NEW.instruction_id AND s.status IN ('RJCT', 'CANC')"
+    " AND NEW.state = 'REJECTED')"
+    " OR EXISTS (SELECT 1 FROM statement_line l WHERE l.statement_id = NEW.statement_id"
+    " AND l.position = NEW.line_position AND l.instruction_id = NEW.instruction_id AND NOT l.is_debit"
+    " AND l.status = 'BOOK' AND NEW.state = 'RETURNED')"
+    " OR EXISTS (SELECT 1 FROM instruction i JOIN batch b ON b.id = i.batch_id WHERE i.id = NEW.instruction_id"
+    " AND b.id = NEW.refused_batch_id AND b.state = 'REFUSED' AND NEW.state = 'REJECTED'))"
+)
+#: What is approved is not closed, and only the index of what stands leads from a payment to it.
+_APPROVED = (
+    "EXISTS (SELECT 1 FROM resubmission r WHERE r.instruction_id = {row}.id AND r.approved_at IS NOT NULL"
+    " AND r.closed_at IS NULL)"
+)
 _POSTED = "(SELECT is_posted FROM ledger_transaction WHERE id = {row}.transaction_id)"
 
 RULES: list[Rule] = [
@@ -95,6 +129,121 @@ RULES: list[Rule] = [
         " WHERE e.id = OLD.entitlement_id) <> 'DRAFT'",
         "the claims of a submitted plan are never deleted",
     ),
+    # U2: what a payment had claimed is free only when two people said so, on the bank's evidence (rule 5).
+    Rule(
+        "obligation_claim_released_by_two",
+        "obligation_claim",
+        "UPDATE OF released_at",
+        "EXISTS (SELECT 1 FROM instruction i WHERE i.entitlement_id = OLD.entitlement_id"
+        f" AND (i.is_live OR NOT {_APPROVED.format(row='i')}))",
+        "what a payment carries is released only by an approved re-submission",
+        "NEW.released_at IS NOT NULL AND OLD.released_at IS NULL",
+    ),
+    Rule(
+        "obligation_claim_of_unpaid",
+        "obligation_claim",
+        "INSERT",
+        # The other claims are released ones (a standing one is unique), which are few.
+        "EXISTS (SELECT 1 FROM obligation_claim c JOIN instruction i ON i.entitlement_id = c.entitlement_id"
+        " WHERE c.obligation_id = NEW.obligation_id AND c.entitlement_id <> NEW.entitlement_id"
+        f" AND c.released_at IS NOT NULL AND (i.is_live OR NOT {_APPROVED.format(row='i')}))",
+        "what was paid, or may have been, is planned again only by an approved re-submission",
+    ),
+    Rule(
+        "resubmission_starts_as_proposal",
+        "resubmission",
+        "INSERT",
+        "NEW.approved_at IS NOT NULL OR NEW.closed_at IS NOT NULL",
+        "a re-submission starts as a proposal",
+    ),
+    Rule(
+        "resubmission_on_evidence",
+        "resubmission",
+        "INSERT",
+        f"NOT {_EVIDENCE}",
+        "a re-submission names a word of the bank that proves that the payment was not made",
+    ),
+    Rule(
+        "resubmission_of_unpaid",
+        "resubmission",
+        "INSERT",
+        f"NOT ({_UNPAID})",
+        "only a payment that the bank did not make is proposed to be made again",
+    ),
+    Rule(
+        "resubmission_still_unpaid",
+        "resubmission",
+        "UPDATE OF approved_at",
+        f"NOT ({_UNPAID})",
+        "only a payment that the bank still has not made is made again",
+        "NEW.approved_at IS NOT NULL AND OLD.approved_at IS NULL",
+    ),
+    Rule(
+        "resubmission_fixed",
+        "resubmission",
+        "UPDATE OF instruction_id, state, status_file_id, status_position, statement_id, line_position, "
+        "refused_batch_id, reason_code, proposed_by, proposed_at",
+        "",
+        "a re-submission is decided, not changed",
+    ),
+    Rule(
+        "resubmission_decided_stays",
+        "resubmission",
+        "UPDATE",
+        "OLD.approved_at IS NOT NULL OR OLD.closed_at IS NOT NULL",
+        "a decided re-submission never changes",
+    ),
+    *_never("resubmission", "DELETE"),
+    Rule(
+        "replacement_of_unpaid",
+        "replacement",
+        "INSERT",
+        f"NOT EXISTS (SELECT 1 FROM {_OTHERS} JOIN instruction i ON i.entitlement_id = mine.entitlement_id"
+        " JOIN payment_cycle y ON y.id = i.cycle_id WHERE i.id = NEW.instruction_id AND o.id = NEW.replaced_id AND y.state = 'DRAFT' AND NOT o.is_live"
+        f" AND o.generation < i.generation AND {_APPROVED.format(row='o')})",
+        "a payment of a draft takes the place of one that was not made, of the same dues, by an approved re-submission",
+    ),
+    *_never("replacement", "UPDATE"),
+    Rule(
+        "replacement_stays",
+        "replacement",
+        "DELETE",
+        "(SELECT c.state FROM payment_cycle c JOIN instruction i ON i.cycle_id = c.id WHERE i.id = OLD.instruction_id)"
+        " <> 'DRAFT'",
+        "what a payment of a submitted plan takes the place of stands",
+    ),
+    Rule(
+        "cycle_replaces_by_name",
+        "payment_cycle",
+        "UPDATE OF state",
+        # From the few re-submissions to the plan: the plus keeps SQLite from going the other way.
+        f"EXISTS (SELECT 1 FROM {_OTHERS} JOIN instruction e ON e.entitlement_id = mine.entitlement_id"
+        " JOIN resubmission r ON r.instruction_id = e.id WHERE r.approved_at IS NOT NULL"
+        " AND mine.released_at IS NOT NULL AND +o.cycle_id = NEW.id AND (e.is_live OR o.generation = 0 OR NOT EXISTS"
+        " (SELECT 1 FROM replacement p JOIN instruction b ON b.id = p.replaced_id JOIN obligation_claim bc"
+        " ON bc.entitlement_id = b.entitlement_id WHERE p.instruction_id = o.id"
+        " AND bc.obligation_id = mine.obligation_id)))",
+        "a plan names the payments whose place its own take, and none of them was made",
+        "NEW.state = 'SUBMITTED' AND OLD.state = 'DRAFT'",
+    ),
+    # U2 across lines: what takes the place of another leaves only while that one is not paid (crash point C29).
+    Rule(
+        "instruction_leaves_alone",
+        "instruction",
+        "UPDATE OF batch_id",
+        f"EXISTS (SELECT 1 FROM {_OTHERS} WHERE mine.entitlement_id = NEW.entitlement_id AND o.is_live)",
+        "a payment leaves only while no other payment of the same dues is live",
+        "NEW.batch_id IS NOT NULL AND NEW.generation > 0",
+    ),
+    # The bytes of a recall, and what it is about, never change.
+    Rule(
+        "recall_fixed",
+        "recall",
+        "UPDATE OF instruction_id, bank_code, case_id, name, sha256, size, written_by, requested_at",
+        "",
+        "what a bank was asked to take back never changes",
+    ),
+    *_never("recall", "DELETE"),
     # U3: an id that may have left is burnt; while the plan is a draft nothing has left.
     Rule(
         "instruction_delete_in_draft",
@@ -235,7 +384,8 @@ RULES: list[Rule] = [
 
 
 def _sqlite(rule: Rule) -> list[str]:
-    when = f" WHEN {rule.when}" if rule.when else ""
+    conditions = [f"({one})" for one in (rule.only, rule.when) if one]
+    when = f" WHEN {' AND '.join(conditions)}" if conditions else ""
     return [
         f"CREATE TRIGGER {rule.name} BEFORE {rule.event} ON {rule.table} FOR EACH ROW{when} "
         f"BEGIN SELECT RAISE(ABORT, '{rule.message}'); END"
@@ -248,12 +398,13 @@ def _postgresql(rule: Rule) -> list[str]:
     # A trigger's WHEN may hold no subquery, so the condition is asked inside the function.
     condition = f"IF {rule.when} THEN " if rule.when else ""
     end = " END IF;" if rule.when else ""
+    only = f" WHEN ({rule.only})" if rule.only else ""
     given_back = "OLD" if rule.event == "DELETE" else "NEW"
     return [
         f"CREATE FUNCTION rule_{rule.name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {condition}"
         f"RAISE EXCEPTION '{rule.message}' USING ERRCODE = 'integrity_constraint_violation';{end} "
         f"RETURN {given_back}; END $$",
-        f"CREATE TRIGGER {rule.name} BEFORE {rule.event} ON {rule.table} FOR EACH ROW EXECUTE FUNCTION rule_{rule.name}()",
+        f"CREATE TRIGGER {rule.name} BEFORE {rule.event} ON {rule.table} FOR EACH ROW{only} EXECUTE FUNCTION rule_{rule.name}()",
     ]
 
 

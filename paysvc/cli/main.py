@@ -11,7 +11,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from paysvc import __version__
-from paysvc.cli import administration, demo, payments, reconcile, registry, reports, serving, verify
+from paysvc.cli import administration, demo, payments, reconcile, registry, reports, resubmission, serving, verify
 from paysvc.cli.office import Office, examples
 from paysvc.cli.output import messages, show_error
 from paysvc.domain.errors import PaysvcError
@@ -73,6 +73,11 @@ COMMANDS = (
     payments.submit_batches,
     payments.collect_returns,
     payments.reconcile_returns,
+    resubmission.propose_resubmission,
+    resubmission.list_resubmissions,
+    resubmission.approve_resubmission,
+    resubmission.decline_resubmission,
+    resubmission.recall_payments,
     payments.show_cycle,
     reports.publish_report,
     reports.list_reports,

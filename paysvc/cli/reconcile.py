@@ -20,7 +20,7 @@ from paysvc.core.comparison import Line
 from paysvc.core.source import Source
 from paysvc.domain.errors import InvalidInput, PaysvcError
 from paysvc.domain.money import format_vnd
-from paysvc.domain.reconciliation import DiscrepancyKind
+from paysvc.domain.reconciliation import BETWEEN_FILES
 from paysvc.services.reconcile_files import SHOWN_OUTCOMES, Reconciliation, reconcile_files
 from paysvc.spreadsheets.writing import write_csv_into
 
@@ -170,7 +170,7 @@ def _show(found: Reconciliation) -> None:
     console.print(outcomes)
     discrepancies = Table("Discrepancy", title="What does not agree", title_justify="left")
     discrepancies.add_column("number", justify="right")
-    for kind in DiscrepancyKind:
+    for kind in BETWEEN_FILES:
         discrepancies.add_row(kind.replace("_", " "), f"{found.comparison.discrepancies[kind]:,}".replace(",", "."))
     console.print(discrepancies)
     if found.statements:

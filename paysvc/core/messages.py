@@ -95,6 +95,42 @@ class CollectionBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class RecallRequest:
+    """One payment that a bank is asked to take back, by the file in which it was ordered.
+
+    `case_id` is ours and comes back in the answer (1 to 35 characters); `reason` is an ISO 20022
+    ExternalCancellationReason (DUPL, a duplicate payment). Amount in whole đồng.
+    """
+
+    case_id: str
+    created_at: datetime
+    debtor: Debtor
+    message_id: str
+    message_created_at: datetime
+    end_to_end_id: str
+    amount_vnd: int
+    value_date: date
+    reason: str
+
+
+class RecallOutcome(StrEnum):
+    """What a bank answers to a request to take a payment back."""
+
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    PENDING = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class RecallAnswer:
+    """The bank's answer to one request; `code` is its reason (with a refusal), or ""."""
+
+    case_id: str
+    outcome: RecallOutcome
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StatementProof:
     """What a statement claims about itself, in đồng; None where the format does not say.
 
@@ -148,7 +184,7 @@ class GroupStatus:
 class BankReturns:
     """Everything one inbound file says.
 
-    `kind` is `status` or `statement` (or `receipt`, which proves only that a file arrived);
+    `kind` is `status`, `statement` or `recall` (or `receipt`, which proves only that a file arrived);
     `bank_message_id` is the bank's own id of the message.
     `answers_message_id` is our MsgId that a status file answers, or "".
     """
@@ -159,3 +195,4 @@ class BankReturns:
     statuses: StatusColumns | None = None
     groups: tuple[GroupStatus, ...] = ()
     statements: tuple[Statement, ...] = ()
+    recall_answers: tuple[RecallAnswer, ...] = ()

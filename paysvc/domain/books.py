@@ -18,6 +18,7 @@ class Equation(StrEnum):
     BOOKINGS = "bookings"
     STATEMENTS = "statements"
     BALANCES = "balances"
+    RESUBMISSIONS = "resubmissions"
     SENT_FILES = "sent-files"
     RETURNED_FILES = "returned-files"
 
@@ -32,6 +33,7 @@ MEANING = {
     Equation.BOOKINGS: "a payment is booked as often, and over as much, as statement lines say",
     Equation.STATEMENTS: "a statement has the lines and the sums that it says",
     Equation.BALANCES: "a statement opens with the balance with which the one before it closed",
+    Equation.RESUBMISSIONS: "what left is free again by two officers on a bank's word; nobody is paid twice unnoted",
     Equation.SENT_FILES: "the kept bytes of a bank file order the payments of its batch",
     Equation.RETURNED_FILES: "the kept bytes of a bank's statement say what its lines say",
 }

@@ -39,6 +39,11 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "submit-plan": frozenset({Role.MAKER}),
     "approve-plan": frozenset({Role.APPROVER}),
     "return-plan": frozenset({Role.APPROVER}),
+    "propose-resubmission": frozenset({Role.MAKER}),
+    "approve-resubmission": frozenset({Role.APPROVER}),
+    # An approver declines, a maker takes back.
+    "decline-resubmission": frozenset({Role.MAKER, Role.APPROVER}),
+    "recall-payments": frozenset({Role.APPROVER, Role.BANK_OPERATOR, Role.SYSTEM}),
     "deposit-fund": frozenset({Role.ADMINISTRATOR}),
     "set-rules": frozenset({Role.ADMINISTRATOR}),
     "submit-batches": frozenset({Role.APPROVER, Role.SYSTEM}),

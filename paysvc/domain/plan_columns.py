@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from paysvc.domain.disbursement import DISPOSITIONS, PLANNED, Int64
 from paysvc.domain.instructions import BETWEEN_VALUES, end_to_end_ids
 from paysvc.domain.payment_dates import period_from_number
@@ -46,13 +48,16 @@ def line_columns(facts: PlanFacts, draft: PlanDraft) -> dict[str, Any]:
 
 
 def credit_columns(facts: PlanFacts, draft: PlanDraft, line_ids: Sequence[int], reference_key: bytes) -> dict[str, Any]:
-    """One credit per planned line, named by the earliest due on it."""
+    """One credit per planned line, named by the earliest due on it and by how often any was instructed."""
     planned = draft.planned_lines
     persons, lines = facts.persons, draft.lines
     rows = lines.person[planned]
     leads = lines.lead[planned]
     chosen = [facts.programmes[number] for number in lines.programme[planned].tolist()]
-    generations = draft.dues.generation[leads].tolist()
+    # More than 0 as soon as one of the dues on the line was instructed before, whichever leads.
+    highest = np.zeros(len(lines), dtype=np.int64)
+    np.maximum.at(highest, lines.line_of_due, draft.dues.generation)
+    generations = highest[planned].tolist()
     channels = _pick(draft.column_of(lambda one: one.channel), planned)
     names, holders = _pick(persons["full_name"], rows), _pick(persons["holder_name"], rows)
     in_cash = [channel == "cash" for channel in channels]

@@ -47,3 +47,9 @@ class DiscrepancyKind(StrEnum):
     UNKNOWN_REFERENCE = "unknown_reference"
     #: Credits booked, and no debit.
     RETURN_WITHOUT_SETTLEMENT = "return_without_settlement"
+    #: A payment and the one that takes its place are both paid or on their way: one is to be recalled.
+    PAID_AFTER_RESUBMISSION = "paid_after_resubmission"
+
+
+#: Those that a file sent and its returns show by themselves.
+BETWEEN_FILES = tuple(kind for kind in DiscrepancyKind if kind is not DiscrepancyKind.PAID_AFTER_RESUBMISSION)

@@ -29,7 +29,9 @@ from paysvc.domain.report_lines import (
 from paysvc.domain.report_records import (
     Discrepancy,
     FundFigures,
+    Recalled,
     ReceivedFile,
+    Resubmitted,
     SecondRoad,
     SentFile,
     StatementFigures,
@@ -61,6 +63,8 @@ class ReportDraft:
     funds: Sequence[FundFigures]
     discrepancies: Sequence[Discrepancy]
     second_road: SecondRoad
+    resubmissions: Sequence[Resubmitted] = ()
+    recalls: Sequence[Recalled] = ()
 
 
 class _Proof:
@@ -150,6 +154,7 @@ def check(draft: ReportDraft) -> CheckedReport:
     _statements(roads, draft)
     ties = _three_way_tie(roads, draft)
     _bank_files(roads, draft)
+    _resubmissions(roads, draft)
     for fund in draft.funds:
         reached = fund.opening_vnd + fund.funded_vnd - fund.reserved_vnd + fund.released_vnd + fund.other_vnd
         roads.equal(f"fund {fund.fund}, closing balance", fund.closing_vnd, reached)
@@ -166,6 +171,8 @@ def check(draft: ReportDraft) -> CheckedReport:
         ],
         "received_files": [{**_json(received), "path": received.path} for received in draft.received_files],
         "discrepancies": [_json(discrepancy) for discrepancy in draft.discrepancies],
+        "resubmissions": [_json(resubmitted) for resubmitted in draft.resubmissions],
+        "recalls": [_json(recalled) for recalled in draft.recalls],
         "figures_compared": roads.compared,
     }
     return CheckedReport(canonical_json(body), draft.lines, draft.discrepancies, _PROOF)
@@ -273,3 +280,19 @@ def _bank_files(roads: _Check, draft: ReportDraft) -> None:
         if read is not None:
             roads.equal(f"file {sent.name}, control totals", Figure(sent.payment_count, sent.sum_vnd), read)
     roads.equal("lines whose outcome differs", 0, len(draft.second_road.differing_lines))
+
+
+def _resubmissions(roads: _Check, draft: ReportDraft) -> None:
+    """Nothing is paid again by one officer, without approval, or on a file that is not listed beside it."""
+    listed = {one.sha256 for one in draft.received_files} | {one.sha256 for one in draft.sent_files}
+    cycle = draft.about.get("cycle")
+    code = cycle.get("code") if isinstance(cycle, Mapping) else None
+    for one in draft.resubmissions:
+        name = f"re-submission of {one.end_to_end_id}"
+        if one.state == "approved":
+            roads.equal(f"{name}, two officers", 2, len({one.proposed_by, one.decided_by}))
+        if one.replaced_by:
+            roads.equal(f"{name}, state", "approved", one.state)
+        # What another cycle's report lists is proved there.
+        if one.cycle == code:
+            roads.equal(f"{name}, file of the evidence", True, one.evidence_sha256 in listed)

@@ -60,6 +60,10 @@ def _sections(body: Body, files: Sequence[FileEntry]) -> Iterable[Section]:
     yield results.breakdown("Theo kênh chi trả", body["by_channel"], words.CHANNELS)
     yield results.reasons(body)
     yield results.discrepancies(body)
+    if body["resubmissions"]:
+        yield results.resubmissions(body)
+    if body["recalls"]:
+        yield results.recalls(body)
     yield evidence.statements(body)
     yield evidence.bank_files(body)
     yield results.breakdown("Theo xã, phường", body["by_unit"], names)

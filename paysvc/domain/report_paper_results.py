@@ -166,3 +166,54 @@ def discrepancies(body: Body) -> Section:
         ),
         after=more if len(found) > MOST_ROWS else [],
     )
+
+
+def resubmissions(body: Body) -> Section:
+    """Who is paid again, on which word of the bank, by whom; at most `MOST_ROWS` on paper."""
+    found = body["resubmissions"]
+    rows = [
+        row(
+            f"{one['end_to_end_id']}\n{one['replaced_by'].replace(';', chr(10)) or '—'}",
+            words.dong(one["amount_vnd"]),
+            f"{words.OUTCOMES[one['unpaid']]}\n{one['reason'] or '—'}",
+            f"{words.EVIDENCE[one['evidence']]} {one['evidence_row']}\n{one['evidence_sha256'][:16]}…",
+            f"{one['proposed_by']}\n{one['decided_by'] or '—'}",
+            words.DECISIONS[one["state"]],
+        )
+        for one in found[:MOST_ROWS]
+    ]
+    more = [f"Còn {len(found) - MOST_ROWS} khoản nữa trong report.json."]
+    return section(
+        "Chi lại các khoản không đến tay người nhận",
+        before=["Chỉ chi lại khi ngân hàng chứng minh chưa chi, do một người đề nghị và một người khác duyệt."],
+        table=table(
+            ["Lệnh cũ\nLệnh thay thế", "Số tiền (đồng)", "Kết quả", "Chứng cứ", "Đề nghị\nDuyệt", "Tình trạng"],
+            [17, 12, 10, 19, 14, 10],
+            rows,
+            right=[1],
+            mono=[0],
+            small=True,
+        ),
+        after=more if len(found) > MOST_ROWS else [],
+    )
+
+
+def recalls(body: Body) -> Section:
+    """What banks were asked to take back."""
+    rows = [
+        row(
+            one["end_to_end_id"],
+            one["bank"],
+            words.dong(one["amount_vnd"]),
+            f"{words.RECALLS[one['state']]} {one['answer']}".strip(),
+            f"{one['file_sha256'][:16]}…" if one["file_sha256"] else "—",
+        )
+        for one in body["recalls"][:MOST_ROWS]
+    ]
+    return section(
+        "Yêu cầu hoàn lại khoản chi hai lần",
+        before=["Lệnh cũ được ghi nợ sau khi đã chi lại; ngân hàng được yêu cầu hoàn lại lệnh thay thế."],
+        table=table(
+            ["Lệnh", "Đơn vị", "Số tiền (đồng)", "Tình trạng", "Tệp yêu cầu"], [18, 11, 13, 18, 18], rows, [2], [0, 4]
+        ),
+    )

@@ -116,6 +116,48 @@ def discrepancies_csv(discrepancies: Iterable[Discrepancy]) -> bytes:
     return csv_bytes(Discrepancy._fields, discrepancies)
 
 
+class Resubmitted(NamedTuple):
+    """That a payment may be made again: on which word of its bank, by which two officers.
+
+    `unpaid` is `rejected` or `returned`, what the word proves; `evidence` is `status` or `statement`
+    (the row of that file, from 0) or `file_refused` (the file that we sent, row ""). `state` is
+    `proposed`, `approved` or `closed`; `replaced_by` the payments in its place that were approved,
+    joined by `;`. `cycle` is that of the payment.
+    """
+
+    end_to_end_id: str
+    cycle: str
+    bank: str
+    amount_vnd: int
+    unpaid: str
+    reason: str
+    evidence: str
+    evidence_sha256: str
+    evidence_row: str
+    proposed_by: str
+    proposed_at: str
+    state: str
+    decided_by: str
+    decided_at: str
+    replaced_by: str
+
+
+class Recalled(NamedTuple):
+    """A payment that its bank was asked to take back, and where that stands.
+
+    `state` is `by_hand` (a person has to ask), `sealed`, `sending`, `unknown`, `sent`, `refused`,
+    `accepted`, `declined` or `withdrawn`; `file_sha256` is "" where no file left.
+    """
+
+    end_to_end_id: str
+    bank: str
+    amount_vnd: int
+    requested_at: str
+    file_sha256: str
+    state: str
+    answer: str
+
+
 class BankFigures(NamedTuple):
     """What one bank's files say, computed by the second road. `outcomes` maps each of
     settled, returned, rejected, outstanding and unknown to its figure; amounts in đồng."""

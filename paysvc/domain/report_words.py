@@ -45,6 +45,26 @@ DISCREPANCIES: dict[str, str] = {
     "duplicate_settlement": "Ghi nợ hai lần",
     "unknown_reference": "Mã tham chiếu lạ",
     "return_without_settlement": "Hoàn trả khi chưa chi",
+    "paid_after_resubmission": "Chi hai lần sau khi chi lại",
+}
+
+#: What proves that a payment was not made, and where a request to pay it again or to take it back stands.
+EVIDENCE: dict[str, str] = {
+    "status": "Bản tin trạng thái",
+    "statement": "Sổ phụ",
+    "file_refused": "Ngân hàng không nhận tệp",
+}
+DECISIONS: dict[str, str] = {"proposed": "Chờ duyệt", "approved": "Đã duyệt", "closed": "Không chi lại"}
+RECALLS: dict[str, str] = {
+    "by_hand": "Cán bộ yêu cầu trực tiếp",
+    "sealed": "Chưa chuyển",
+    "sending": "Chưa rõ",
+    "unknown": "Chưa rõ",
+    "sent": "Đã chuyển, chờ trả lời",
+    "refused": "Ngân hàng không nhận",
+    "accepted": "Ngân hàng đồng ý",
+    "declined": "Ngân hàng từ chối",
+    "withdrawn": "Không còn cần",
 }
 
 #: ISO 20022 external reason codes, and the reasons for which a plan holds or leaves out.

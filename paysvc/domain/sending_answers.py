@@ -18,22 +18,23 @@ def reason_of_refusal(words: str) -> str:
     return first if first.isascii() and first.isalnum() and 2 <= len(first) <= 35 else _FREE_TEXT
 
 
-def unreachable(bank_code: str, message_id: str) -> ConnectorUnavailable:
+def unreachable(bank_code: str, message_id: str, verb: str = "submit-batches") -> ConnectorUnavailable:
     """Nothing left us; it may be sent any time."""
     return ConnectorUnavailable(
         "bank_unreachable",
         f"Bank {bank_code} could not be reached; the file {message_id} did not leave.",
-        next_step="Run submit-batches again later; the same bytes will be sent.",
+        next_step=f"Run {verb} again later; the same bytes will be sent.",
     )
 
 
-def no_answer(bank_code: str, message_id: str, while_asking: str = "") -> Waiting:
-    """The bank may have the file and has not said so; `while_asking` names what went wrong then."""
+def no_answer(bank_code: str, message_id: str, while_asking: str = "", verb: str = "submit-batches") -> Waiting:
+    """The bank may have the file and has not said so; `while_asking` names what went wrong then, `verb`
+    what asks it again."""
     why = f" ({while_asking})" if while_asking else ""
     return Waiting(
         "outcome_unknown",
         f"Bank {bank_code} may have the file {message_id}; it has not said so{why}.",
-        next_step="Run submit-batches again to ask the bank; a status file or a statement answers as well.",
+        next_step=f"Run {verb} again to ask the bank; a file of the bank that answers it settles it as well.",
     )
 
 

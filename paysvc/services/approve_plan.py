@@ -19,7 +19,7 @@ from paysvc.domain.disbursement import OFFICER_HELD, Figure
 from paysvc.domain.errors import Conflict, DoesNotReconcile, InvalidInput, NotAllowed, Waiting
 from paysvc.domain.instructions import CycleState
 from paysvc.domain.officers import Officer, require
-from paysvc.store import audit_trail, cycles, ledger, plans
+from paysvc.store import audit_trail, cycles, ledger, plans, resubmissions
 from paysvc.store.cycles import Cycle
 from paysvc.store.engine import Database
 from paysvc.store.plans import PlanFigures
@@ -206,7 +206,16 @@ def _expect(connection: Connection, cycle_code: str, state: CycleState) -> Cycle
 
 
 def _checked_figures(connection: Connection, cycle: Cycle) -> PlanFigures:
-    """The figures of the rows, which have to be the planned ones to the last byte, and funded."""
+    """The figures of the rows, which have to be the planned ones to the last byte, and funded, and to
+    pay nobody whose earlier payment the bank booked after all."""
+    late = resubmissions.overtaken(connection, cycle.id)
+    if late:
+        raise Conflict(
+            "plan_outdated",
+            f"{len(late)} payment(s) of cycle {cycle.code} take the place of one that is paid after all: "
+            + ", ".join(sorted(late)[:5]),
+            next_step="Plan it again (withdraw or return it first); they are left out then.",
+        )
     figures = plans.read_figures(connection, cycle.id)
     problem = plans.contradiction(figures)
     if problem is not None:

@@ -14,13 +14,21 @@ from paysvc.store import audit_trail, schedules
 from paysvc.store.engine import Database
 
 #: The verbs that may run without an officer at hand; approving is never among them.
-SCHEDULABLE = ("match-accounts", "submit-batches", "collect-returns", "reconcile-returns", "check-books")
+SCHEDULABLE = (
+    "match-accounts",
+    "submit-batches",
+    "recall-payments",
+    "collect-returns",
+    "reconcile-returns",
+    "check-books",
+)
 
 _SCHEDULE_ID = re.compile(r"[a-z0-9][a-z0-9._-]{1,59}")
 
 #: What a fresh embedded installation does by itself.
 DEFAULTS: tuple[tuple[str, str, timedelta], ...] = (
     ("submit-batches", "submit-batches", timedelta(minutes=1)),
+    ("recall-payments", "recall-payments", timedelta(minutes=5)),
     ("collect-returns", "collect-returns", timedelta(minutes=5)),
     ("reconcile-returns", "reconcile-returns", timedelta(minutes=5)),
     ("check-books", "check-books", timedelta(days=1)),

@@ -29,7 +29,7 @@ from paysvc.domain.plan_draft import PlanDraft, PlanFacts, draw_plan
 from paysvc.domain.programmes import Programme, ProgrammeKind, RateTable
 from paysvc.domain.progress import Progress, silent
 from paysvc.sealing import Sealer
-from paysvc.store import audit_trail, cycles, ledger, plan_facts, plans, programmes, units
+from paysvc.store import audit_trail, cycles, ledger, plan_facts, plans, programmes, resubmissions, units
 from paysvc.store.calendar import read_calendar
 from paysvc.store.cycles import Cycle
 from paysvc.store.engine import Database
@@ -292,6 +292,7 @@ def _write(
     progress(5, _STEPS)
     credits_ = plan_columns.credit_columns(facts, draft, line_ids, sealer.reference_key)
     plans.insert_instructions(connection, cycle.id, credits_)
+    resubmissions.link_replacements(connection, cycle.id)
     progress(6, _STEPS)
     columns = plan_columns.content_columns(facts, draft, credits_)
     return content_sha256(cycle.header(), len(credits_["entitlement_id"]), columns)

@@ -22,7 +22,7 @@ from paysvc.domain.report_paper import write_paper
 from paysvc.domain.report_records import discrepancies_csv
 from paysvc.report_pdf import render_pdf
 from paysvc.signing import Signer
-from paysvc.store import audit_trail, report_files, report_lines, report_records, reports
+from paysvc.store import audit_trail, report_files, report_lines, report_records, report_resubmissions, reports
 from paysvc.store.engine import Database
 from paysvc.store.report_folder import ReportFolder, refuse_if_there
 from paysvc.store.report_second_road import FilesOfCycle, walk
@@ -157,6 +157,8 @@ def _read(connection: Connection, banks: BankRegistry, wanted: _Parameters) -> _
         "statements": report_records.read_statements(connection, cycle.id, as_of, received),
         "funds": report_records.read_funds(connection, cycle.id, cycle.approved_at, as_of, funds),
         "discrepancies": report_records.read_discrepancies(connection, cycle.id, as_of, received, lines),
+        "resubmissions": report_resubmissions.read_resubmissions(connection, cycle.id, as_of),
+        "recalls": report_resubmissions.read_recalls(connection, cycle.id, as_of),
     }
     files = FilesOfCycle(lines, instructed, sent_files, received)
     return _Material(cycle, row, existing is None, files, parts)

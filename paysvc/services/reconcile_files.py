@@ -27,7 +27,7 @@ from paysvc.core.source import Source
 from paysvc.core.text_column import Int64, TextColumn, concatenate_text
 from paysvc.domain.errors import FileRefused, InvalidInput
 from paysvc.domain.money import MAX_TOTAL_VND, VND, format_vnd
-from paysvc.domain.reconciliation import DiscrepancyKind, Outcome
+from paysvc.domain.reconciliation import BETWEEN_FILES, Outcome
 
 #: Outcomes that files can show; whether a file left us at all is not in them.
 SHOWN_OUTCOMES = (Outcome.SETTLED, Outcome.RETURNED, Outcome.REJECTED, Outcome.OUTSTANDING)
@@ -73,7 +73,7 @@ class Reconciliation:
                 str(outcome): {"count": outcomes[outcome][0], "amount_vnd": outcomes[outcome][1]}
                 for outcome in SHOWN_OUTCOMES
             },
-            "discrepancies": {str(kind): {"count": kinds[kind]} for kind in DiscrepancyKind},
+            "discrepancies": {str(kind): {"count": kinds[kind]} for kind in BETWEEN_FILES},
             "statements": [
                 {
                     "id": one.statement_id,

@@ -21,6 +21,7 @@ from paysvc.domain.officers import Officer, require
 from paysvc.domain.progress import Progress, silent
 from paysvc.store import audit_trail, batches, returns
 from paysvc.store.engine import Database
+from paysvc.store.recall_taking import take_recall_answers
 from paysvc.store.returns import FileState, InboundFile
 from paysvc.store.statement_taking import take_statements
 from paysvc.store.status_taking import take_statuses
@@ -152,6 +153,8 @@ def _take(desk: _Desk, bank: Bank, file: InboundFile, said: BankReturns) -> File
         batches.queue_for_money(connection)
         if said.kind == "statement":
             taken = take_statements(connection, bank.settings, file, said, now)
+        elif said.kind == "recall":
+            taken = take_recall_answers(connection, bank.settings, file, said, now)
         else:
             taken = take_statuses(connection, bank.settings, file, said, _reader(desk, bank), now)
         state = FileState.REPEATED if taken.is_repetition else FileState.ACCEPTED

@@ -33,8 +33,9 @@ from paysvc.domain.progress import Progress, silent
 from paysvc.domain.sending_answers import ALREADY_THERE, needs_a_person, no_answer, reason_of_refusal, unreachable
 from paysvc.failpoints import reach
 from paysvc.sealing import Sealer
-from paysvc.store import audit_trail, bank_files, batches, cycles, plans, sending
-from paysvc.store.bank_files import AttemptOutcome, StoredFile
+from paysvc.store import audit_trail, bank_files, batches, cycles, plans, resubmissions, sending
+from paysvc.store.attempts import AttemptOutcome
+from paysvc.store.bank_files import ATTEMPTS, StoredFile
 from paysvc.store.batches import Batch
 from paysvc.store.calendar import read_calendar
 from paysvc.store.cycles import Cycle
@@ -202,7 +203,14 @@ def _refuse_if_changed(connection: Any, cycle: Cycle) -> None:
 
 
 def _cut(desk: _Desk, connection: Any, cycle: Cycle, planned: dict[str, list[Any]]) -> list[MadeBatch]:
-    """The planned payments as batches; what no file of its bank may hold is named and stays."""
+    """The planned payments as batches; what no file of its bank may hold, or the bank made by now
+    under an earlier id, is named and stays."""
+    for name, other in resubmissions.overtaken(connection, cycle.id).items():
+        row = planned["end_to_end_id"].index(name)
+        message = f"{other}, whose place it takes, is paid after all."
+        desk.unpayable.append(Unpayable(name, planned["bank_code"][row], "replaces", message))
+        for values in planned.values():
+            del values[row]
     terms = {}
     for bank_code in sorted(set(planned["bank_code"])):
         bank = desk.banks.get(bank_code)
@@ -280,7 +288,7 @@ def _left_in_the_middle(desk: _Desk, one: Batch, file: StoredFile) -> Batch:
         one = batches.get_batch(connection, one.id)
         if one.state is not BatchState.SENDING:
             return one
-        bank_files.close_open_attempts(connection, file.id, desk.clock.now(), "the run ended before the bank answered")
+        ATTEMPTS.close_open(connection, file.id, desk.clock.now(), "the run ended before the bank answered")
         one = sending.record_unknown(connection, one)
         desk.note(connection, one, {"state": one.state.value, "because": "left in the middle"})
     return one
@@ -312,7 +320,7 @@ def _ask(desk: _Desk, one: Batch, file: StoredFile) -> Batch:
         elif answer.state is SendState.REFUSED:
             one = sending.record_refused(connection, one, now, reason_of_refusal(answer.detail))
         elif answer.state is SendState.NOT_RECEIVED:
-            first = bank_files.first_attempt_at(connection, file.id)
+            first = ATTEMPTS.first_at(connection, file.id)
             remembers_until = (first or now) + timedelta(days=able.duplicate_days)
             if able.duplicate_key is not DuplicateKey.MESSAGE_ID or now >= remembers_until:
                 desk.waiting.append(needs_a_person(one.bank_code, one.message_id, "would not notice a second one"))
@@ -333,7 +341,7 @@ def _send(desk: _Desk, one: Batch, file: StoredFile) -> None:
         with desk.database.write() as connection:
             batches.queue_for_money(connection)
             claimed = batches.move_batch(connection, one, BatchState.SENDING)
-            number = bank_files.start_attempt(connection, file.id, desk.clock.now())
+            number = ATTEMPTS.start(connection, file.id, desk.clock.now())
             desk.note(connection, claimed, {"state": claimed.state.value, "attempt": number})
     except Conflict:
         return  # another run has it in hand
@@ -368,7 +376,7 @@ def _note_answer(
         now = desk.clock.now()
         one = batches.get_batch(connection, claimed.id)
         is_ours = one.version == claimed.version
-        bank_files.finish_attempt(connection, file.id, number, now, outcome, detail)
+        ATTEMPTS.finish(connection, file.id, number, now, outcome, detail)
         if outcome is AttemptOutcome.SENT and one.state is not BatchState.REFUSED:
             one = sending.record_sent(connection, one, now)
         elif outcome is AttemptOutcome.REFUSED and (is_ours or one.state is BatchState.UNKNOWN):

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, insert, select
 
+from paysvc.store.attempts import Attempts
 from paysvc.store.batches import Batch
 from paysvc.store.bulk import next_ids
 from paysvc.store.tables import bank_file, send_attempt
 
-#: A bank's words are kept, but not without end.
-_DETAIL_LENGTH = 500
-
-
-class AttemptOutcome(StrEnum):
-    """How one try ended."""
-
-    NOT_SENT = "not_sent"
-    SENT = "sent"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
+#: Every try at handing over the file of a batch, by the id of the file.
+ATTEMPTS = Attempts(send_attempt, send_attempt.c.bank_file_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,63 +67,3 @@ def insert_file(
             created_at=at,
         )
     )
-
-
-def start_attempt(connection: Connection, bank_file_id: int, at: datetime) -> int:
-    """Note that a try begins; returns its number, from 1."""
-    number = 1 + int(
-        connection.execute(
-            select(func.coalesce(func.max(send_attempt.c.number), 0)).where(send_attempt.c.bank_file_id == bank_file_id)
-        ).scalar_one()
-    )
-    connection.execute(insert(send_attempt).values(bank_file_id=bank_file_id, number=number, started_at=at))
-    return number
-
-
-def finish_attempt(
-    connection: Connection, bank_file_id: int, number: int, at: datetime, outcome: AttemptOutcome, detail: str
-) -> None:
-    """Note how a try ended; one that another run has closed meanwhile stays as it was."""
-    connection.execute(
-        update(send_attempt)
-        .where(
-            send_attempt.c.bank_file_id == bank_file_id,
-            send_attempt.c.number == number,
-            send_attempt.c.outcome.is_(None),
-        )
-        .values(finished_at=at, outcome=outcome.value, detail=_kept(detail))
-    )
-
-
-def close_open_attempts(connection: Connection, bank_file_id: int, at: datetime, detail: str) -> None:
-    """Tries that never came to an end: nobody knows how they ended."""
-    connection.execute(
-        update(send_attempt)
-        .where(send_attempt.c.bank_file_id == bank_file_id, send_attempt.c.outcome.is_(None))
-        .values(finished_at=at, outcome=AttemptOutcome.UNKNOWN.value, detail=_kept(detail))
-    )
-
-
-def first_attempt_at(connection: Connection, bank_file_id: int) -> datetime | None:
-    """When bytes of this file may have left for the first time: the bank's memory runs from there."""
-    return connection.execute(
-        select(func.min(send_attempt.c.started_at)).where(
-            send_attempt.c.bank_file_id == bank_file_id,
-            send_attempt.c.outcome.is_(None) | (send_attempt.c.outcome != AttemptOutcome.NOT_SENT.value),
-        )
-    ).scalar()
-
-
-def _kept(detail: str) -> str:
-    # PostgreSQL keeps no NUL, and an answer must not be lost for one.
-    return detail.replace("\x00", "")[:_DETAIL_LENGTH]
-
-
-def list_attempts(connection: Connection, bank_file_id: int) -> list[tuple[int, str, str]]:
-    """Every try in order: its number, its outcome ("" while under way), and the detail."""
-    rows = connection.execute(
-        select(send_attempt.c.number, send_attempt.c.outcome, send_attempt.c.detail)
-        .where(send_attempt.c.bank_file_id == bank_file_id)
-        .order_by(send_attempt.c.number)
-    )
-    return [(row.number, row.outcome or "", row.detail) for row in rows]

@@ -17,6 +17,7 @@ from paysvc.domain.books import Difference, Equation, Examined
 from paysvc.domain.instructions import CycleState, InstructionState
 from paysvc.domain.money import VND
 from paysvc.store import audit_trail, ledger, plans
+from paysvc.store.resubmission_checks import resubmissions
 from paysvc.store.sending import in_transit
 from paysvc.store.tables import (
     audit_event,
@@ -366,4 +367,5 @@ def _lines(count: int, debited: int, credited: int) -> str:
 #: Every equation that is asked of rows alone, in the order in which they are.
 OF_ROWS = (
     trail, transactions, accounts, plans_and_payments, approvals, batches, bookings, statements, balances,
+    resubmissions,
 )  # fmt: skip

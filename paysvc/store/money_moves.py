@@ -21,7 +21,7 @@ from paysvc.core.verdicts import TallyColumns
 from paysvc.domain.bank_returns import FINAL_ACCEPTANCES
 from paysvc.domain.instructions import INSTRUCTION_NEXT, InstructionState, may_follow
 from paysvc.domain.reconciliation import DiscrepancyKind
-from paysvc.store import bookings, ledger
+from paysvc.store import bookings, double_payments, ledger
 from paysvc.store.bookings import Columns, NewDiscrepancy, NotedDiscrepancy
 from paysvc.store.ledger import Posting
 from paysvc.store.sending import in_transit
@@ -75,7 +75,8 @@ def apply(
         at,
         event,
     )
-    return _note(connection, bank_code, inbound_file_id, before, differing_vnd, tally_after, noted, at)
+    paid_twice = double_payments.note(connection, inbound_file_id, before, after, at)
+    return paid_twice + _note(connection, bank_code, inbound_file_id, before, differing_vnd, tally_after, noted, at)
 
 
 def first_text(one: str, other: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, select
+from sqlalchemy import Connection, and_, exists, func, or_, select
 
 from paysvc.domain.disbursement import OFFICER_HELD
 from paysvc.store.bulk import read_columns
@@ -20,6 +20,7 @@ from paysvc.store.tables import (
     obligation,
     obligation_claim,
     programme,
+    resubmission,
 )
 
 Columns = dict[str, list[Any]]
@@ -85,7 +86,10 @@ def read_known_dues(connection: Connection, programme_codes: Sequence[str], peri
 
 
 def read_owed(connection: Connection, programme_codes: Sequence[str], last_period: str) -> Columns:
-    """Obligations up to `last_period` that no plan carries now: held, excluded or come back.
+    """Obligations up to `last_period` that no plan carries now: held, excluded, or to be paid again.
+
+    What a payment that left carried is there only while its re-submission is approved and neither
+    that payment nor another of the same dues is live: the bank may have booked it late.
 
     `generation` is one more than that of the last payment that carried the obligation, 0
     when none did; `was_excluded` tells whether the last plan left it out; `channel` is what
@@ -104,6 +108,17 @@ def read_owed(connection: Connection, programme_codes: Sequence[str], last_perio
         .where(claim.released_at.is_not(None))
         .group_by(claim.obligation_id)
         .subquery()
+    )
+    approved = exists().where(
+        resubmission.c.instruction_id == instruction.c.id,
+        resubmission.c.approved_at.is_not(None),
+        # As the index of what stands asks; what is approved is never closed.
+        resubmission.c.closed_at.is_(None),
+    )
+    paid_or_undecided = (
+        select(claim.obligation_id)
+        .join(instruction, instruction.c.entitlement_id == claim.entitlement_id)
+        .where(claim.released_at.is_not(None), or_(instruction.c.is_live, ~approved))
     )
     return read_columns(
         connection,
@@ -130,20 +145,35 @@ def read_owed(connection: Connection, programme_codes: Sequence[str], last_perio
                 enrolment.c.valid_to.is_(None),
             ),
         )
-        .where(obligation.c.programme_code.in_(programme_codes), obligation.c.period <= last_period, ~standing)
+        .where(
+            obligation.c.programme_code.in_(programme_codes),
+            obligation.c.period <= last_period,
+            ~standing,
+            obligation.c.id.not_in(paid_or_undecided),
+        )
         .order_by(obligation.c.id),
     )
 
 
 def read_promised(connection: Connection, stacking_group: str, periods: Sequence[str]) -> Columns:
-    """What plans carry already in this group, the highest per person and period."""
+    """What plans carry or banks paid already in this group, the highest per person and period."""
     claim = obligation_claim.c
+    # Released to be paid again, and then booked after all.
+    paid_late = (
+        select(instruction.c.entitlement_id)
+        .join(resubmission, resubmission.c.instruction_id == instruction.c.id)
+        .where(resubmission.c.approved_at.is_not(None), instruction.c.is_live)
+    )
     return read_columns(
         connection,
         select(obligation.c.beneficiary_id, obligation.c.period, func.max(obligation.c.amount_vnd).label("amount_vnd"))
-        .join(obligation_claim, and_(claim.obligation_id == obligation.c.id, claim.released_at.is_(None)))
+        .join(obligation_claim, claim.obligation_id == obligation.c.id)
         .join(programme, programme.c.code == obligation.c.programme_code)
-        .where(programme.c.stacking_group == stacking_group, obligation.c.period.in_(periods))
+        .where(
+            programme.c.stacking_group == stacking_group,
+            obligation.c.period.in_(periods),
+            or_(claim.released_at.is_(None), claim.entitlement_id.in_(paid_late)),
+        )
         .group_by(obligation.c.beneficiary_id, obligation.c.period),
     )
 

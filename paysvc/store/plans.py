@@ -45,6 +45,7 @@ from paysvc.store.tables import (
     obligation_claim,
     programme,
     rate,
+    replacement,
 )
 
 _Name = TypeVar("_Name", str, tuple[str, str])
@@ -53,6 +54,8 @@ _Name = TypeVar("_Name", str, tuple[str, str])
 def clear_draft(connection: Connection, cycle_id: int) -> None:
     """Take out everything the draft holds, and what became due only through it."""
     lines = select(entitlement.c.id).where(entitlement.c.cycle_id == cycle_id)
+    payments = select(instruction.c.id).where(instruction.c.cycle_id == cycle_id)
+    connection.execute(delete(replacement).where(replacement.c.instruction_id.in_(payments)))
     connection.execute(delete(instruction).where(instruction.c.cycle_id == cycle_id))
     connection.exec_driver_sql("CREATE TEMPORARY TABLE draft_obligation (id BIGINT PRIMARY KEY)")
     connection.execute(
@@ -109,13 +112,14 @@ def hold_line(connection: Connection, cycle_id: int, end_to_end_id: str, reason:
     later cycle. Raises `NotFound`.
     """
     row = connection.execute(
-        select(instruction.c.entitlement_id, instruction.c.amount_vnd).where(
+        select(instruction.c.id, instruction.c.entitlement_id, instruction.c.amount_vnd).where(
             instruction.c.cycle_id == cycle_id, instruction.c.end_to_end_id == end_to_end_id
         )
     ).one_or_none()
     if row is None:
         raise NotFound("payment_unknown", f"This cycle has no payment {end_to_end_id}.")
-    connection.execute(delete(instruction).where(instruction.c.end_to_end_id == end_to_end_id))
+    connection.execute(delete(replacement).where(replacement.c.instruction_id == row.id))
+    connection.execute(delete(instruction).where(instruction.c.id == row.id))
     connection.execute(
         update(entitlement).where(entitlement.c.id == row.entitlement_id).values(disposition="held", reason=reason)
     )

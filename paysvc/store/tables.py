@@ -20,6 +20,7 @@ from sqlalchemy import (
     Column,
     Date,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -715,6 +716,109 @@ payment_status = Table(
     Column("status", String(8), nullable=False),
     Column("reason_code", String(35), nullable=False),
     Column("bank_reference", String(35), nullable=False),
+)
+
+# ---------------------------------------------------------------- paying again, and recalling
+
+#: That a payment the bank did not make may be made again: proposed by one officer on the bank's
+#: evidence, approved by another. Only this releases what a payment that left had claimed.
+resubmission = Table(
+    "resubmission",
+    metadata,
+    _id(),
+    Column("instruction_id", ForeignKey("instruction.id"), nullable=False),
+    #: REJECTED or RETURNED: what the evidence proves.
+    Column("state", String(12), nullable=False),
+    #: Exactly one of three: a refusing status, a booked credit, the refusal of the whole file.
+    Column("status_file_id", Id),
+    Column("status_position", Integer),
+    Column("statement_id", Id),
+    Column("line_position", Integer),
+    Column("refused_batch_id", ForeignKey("batch.id")),
+    Column("reason_code", String(35), nullable=False),
+    Column("proposed_by", String(80), nullable=False),
+    Column("proposed_at", Instant, nullable=False),
+    Column("approved_by", String(80)),
+    Column("approved_at", Instant),
+    #: Declined, taken back, or overtaken by the bank's later word.
+    Column("closed_by", String(80)),
+    Column("closed_at", Instant),
+    Column("close_reason", Text, nullable=False, server_default=""),
+    ForeignKeyConstraint(
+        ["status_file_id", "status_position"], ["payment_status.inbound_file_id", "payment_status.position"]
+    ),
+    ForeignKeyConstraint(["statement_id", "line_position"], ["statement_line.statement_id", "statement_line.position"]),
+    CheckConstraint("state IN ('REJECTED', 'RETURNED')", name="unpaid"),
+    CheckConstraint("approved_by <> proposed_by", name="two_people"),
+    CheckConstraint(
+        "(approved_by IS NULL) = (approved_at IS NULL) AND (closed_by IS NULL) = (closed_at IS NULL)"
+        " AND (approved_at IS NULL OR closed_at IS NULL)",
+        name="decided_once",
+    ),
+    CheckConstraint(
+        "(status_file_id IS NULL) = (status_position IS NULL) AND (statement_id IS NULL) = (line_position IS NULL)"
+        " AND (CASE WHEN status_file_id IS NULL THEN 0 ELSE 1 END) + (CASE WHEN statement_id IS NULL THEN 0 ELSE 1 END)"
+        " + (CASE WHEN refused_batch_id IS NULL THEN 0 ELSE 1 END) = 1",
+        name="one_evidence",
+    ),
+    Index(
+        "uq_resubmission_standing",
+        "instruction_id",
+        unique=True,
+        sqlite_where=text("closed_at IS NULL"),
+        postgresql_where=text("closed_at IS NULL"),
+    ),
+)
+
+#: Which payment takes the place of which. A line may carry months of several earlier payments,
+#: and the months of one earlier payment may come on several lines.
+replacement = Table(
+    "replacement",
+    metadata,
+    Column("instruction_id", ForeignKey("instruction.id"), primary_key=True),
+    Column("replaced_id", ForeignKey("instruction.id"), primary_key=True, index=True),
+)
+
+#: A request that a bank take a payment back. The bytes that leave are kept before they do; without
+#: bytes (the bank takes no such file) a person has to ask.
+recall = Table(
+    "recall",
+    metadata,
+    _id(),
+    Column("instruction_id", ForeignKey("instruction.id"), nullable=False, unique=True),
+    Column("bank_code", String(20), nullable=False),
+    #: By which the bank names the request in its answer.
+    Column("case_id", String(35), nullable=False, unique=True),
+    Column("name", String(255)),
+    Column("sha256", LargeBinary(32)),
+    Column("size", BigInteger),
+    Column("written_by", String(120), nullable=False, server_default=""),
+    #: `BY_HAND`, or SEALED, SENDING, SENT, UNKNOWN, REFUSED, ACCEPTED, DECLINED.
+    Column("state", String(12), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("requested_at", Instant, nullable=False),
+    Column("answer_file_id", ForeignKey("inbound_file.id")),
+    Column("answered_at", Instant),
+    Column("answer_code", String(35), nullable=False, server_default=""),
+    UniqueConstraint("bank_code", "name"),
+    CheckConstraint("(name IS NULL) = (sha256 IS NULL) AND (name IS NULL) = (size IS NULL)", name="whole_file"),
+    CheckConstraint(
+        "state <> 'BY_HAND' AND name IS NOT NULL OR state IN ('BY_HAND', 'WITHDRAWN') AND name IS NULL",
+        name="file_where_sent",
+    ),
+)
+
+#: Every try at handing a recall over; written before the first byte leaves.
+recall_attempt = Table(
+    "recall_attempt",
+    metadata,
+    Column("recall_id", ForeignKey("recall.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    #: As in `send_attempt`.
+    Column("outcome", String(10)),
+    Column("detail", Text, nullable=False, server_default=""),
 )
 
 #: What does not agree, for a person to settle. One row per thing, however often it is seen.

@@ -7,7 +7,18 @@ from flask_smorest import Api
 
 from paysvc import __version__
 from paysvc.web import access, observing, problems
-from paysvc.web.api import books, cycles, matching, officers, registry, reports, returns, rules, schedules
+from paysvc.web.api import (
+    books,
+    cycles,
+    matching,
+    officers,
+    registry,
+    reports,
+    resubmissions,
+    returns,
+    rules,
+    schedules,
+)
 from paysvc.wiring import Wiring
 
 #: The rooms of the API, in the order in which the documentation shows them.
@@ -17,6 +28,8 @@ BLUEPRINTS = (
     matching.blueprint,
     cycles.blueprint,
     returns.blueprint,
+    resubmissions.blueprint,
+    resubmissions.recalls_blueprint,
     reports.blueprint,
     officers.blueprint,
     schedules.blueprint,

@@ -11,7 +11,14 @@ from paysvc.domain.errors import DoesNotReconcile
 from paysvc.domain.report import CheckedReport, FileEntry, ReportDraft, check, sign
 from paysvc.domain.report_figures import Figure, Summary
 from paysvc.domain.report_lines import Booked, ReportLine, Said, discrepancies_of, judge
-from paysvc.domain.report_records import BankFigures, FundFigures, SecondRoad, SentFile, StatementFigures
+from paysvc.domain.report_records import (
+    BankFigures,
+    FundFigures,
+    Resubmitted,
+    SecondRoad,
+    SentFile,
+    StatementFigures,
+)
 
 PAID = ReportLine(1, "P1", "BTXH", "1", "account", "AGRI", 500, "sent", "M1", 500, 0, "settled", "", "FT1", "")
 HELD = ReportLine(2, "", "BTXH", "1", "", "", 300, "", "", 0, 0, "held", "no_account", "", "")
@@ -39,6 +46,12 @@ def summary(*rows: ReportLine) -> Summary:
 DRAFT = ReportDraft(
     {"number": "BC-1"}, lines(PAID, HELD), summary(PAID, HELD), (FILE,), (), (STATEMENT,), (FUND,), (), ROAD
 )
+
+
+AGAIN = Resubmitted(
+    "P1", "2026-12", "AGRI", 500, "rejected", "AC04", "file_refused", "aa", "", "maker", "t1", "approved", "approver",
+    "t2", "P2",
+)  # fmt: skip
 
 
 class Pen:
@@ -129,3 +142,30 @@ def test_only_booked_entries_move_an_outcome(sending: str, booked: Booked, said:
 
 def test_two_debits_and_a_credit_short_are_named_together() -> None:
     assert discrepancies_of(Booked(2, 1000, 0, 0, amount_differs=True)) == "amount_mismatch;duplicate_settlement"
+
+
+def test_a_payment_made_again_by_two_on_listed_evidence_is_in_the_report() -> None:
+    draft = replace(DRAFT, about={**DRAFT.about, "cycle": {"code": "2026-12"}}, resubmissions=(AGAIN,))
+    assert b'"replaced_by":"P2"' in check(draft).body
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"decided_by": "maker"}, "two officers"),
+        ({"state": "proposed"}, "state"),
+        ({"state": "closed"}, "state"),
+        ({"evidence_sha256": "bb"}, "file of the evidence"),
+        ({"evidence_sha256": ""}, "file of the evidence"),
+    ],
+)
+def test_a_payment_made_again_in_any_shorter_way_is_not_signed(changed: dict[str, str], named: str) -> None:
+    about = {**DRAFT.about, "cycle": {"code": "2026-12"}}
+    with pytest.raises(DoesNotReconcile) as refusal:
+        check(replace(DRAFT, about=about, resubmissions=(AGAIN._replace(**changed),)))
+    assert named in str(refusal.value)
+
+
+def test_what_another_cycle_lists_is_proved_there() -> None:
+    about = {**DRAFT.about, "cycle": {"code": "2027-01"}}
+    check(replace(DRAFT, about=about, resubmissions=(AGAIN._replace(evidence_sha256="bb"),)))

@@ -240,6 +240,21 @@ def test_a_tie_that_does_not_tie_is_named_though_signed(report, signer) -> None:
     assert {"three-way tie", "statements", "discrepancies.csv"} <= failed_parts(report)
 
 
+@pytest.mark.parametrize(
+    ("changed", "holds"),
+    [
+        ({}, True),
+        ({"decided_by": "maker.lan"}, False),
+        ({"state": "proposed"}, False),
+        ({"state": "closed", "replaced_by": ""}, True),
+    ],
+)
+def test_a_payment_made_again_by_one_alone_is_named_though_signed(report, signer, changed, holds) -> None:
+    said = {"proposed_by": "maker.lan", "decided_by": "approver.minh", "state": "approved", "replaced_by": "P2"}
+    sign_again(report, signer, lambda content: content["resubmissions"].append({**said, **changed}))
+    assert ("re-submissions" in failed_parts(report)) is not holds
+
+
 def test_an_installed_adapter_reads_its_own_dialect(report, tmp_path, monkeypatch) -> None:
     """The post office's dialect, as a stranger's distribution would bring it."""
     place = tmp_path / "site"

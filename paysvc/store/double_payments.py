@@ -1,0 +1,99 @@
+"""Dues that two payments carry to somebody at once: seen when the bank's word brings one of them to life (C29)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, and_, case, or_, select
+
+from paysvc.domain.instructions import NOT_LIVE
+from paysvc.domain.reconciliation import DiscrepancyKind
+from paysvc.store import bookings
+from paysvc.store.bookings import Columns, NewDiscrepancy
+from paysvc.store.resubmissions import MINE, OTHER, SAME_DUES, in_chunks
+from paysvc.store.tables import discrepancy, instruction
+
+_KIND = DiscrepancyKind.PAID_AFTER_RESUBMISSION.value
+
+
+class _Pair(NamedTuple):
+    """Two live payments of the same dues, by the later of them, which is the one to be recalled."""
+
+    later_id: int
+    later: str
+    bank_code: str
+    amount_vnd: int
+    earlier: str
+
+
+def note(connection: Connection, inbound_file_id: int, before: Columns, after: Columns, at: datetime) -> int:
+    """Look at the payments that a bank's file brought to life or ended; returns how many are new pairs.
+
+    `before` and `after` as in `store.money_moves.apply`, and written already. A pair is noted
+    once, about its later payment; it is closed when one of the two has come back.
+    """
+    changed = [
+        row
+        for row, (was, now) in enumerate(zip(before["state"], after["state"], strict=True))
+        if (was in NOT_LIVE) != (now in NOT_LIVE)
+    ]
+    if not changed:
+        return 0
+    ids = [before["id"][row] for row in changed]
+    noted = _open_notes(connection, ids)
+    pairs = {pair.later_id: pair for pair in _live_pairs(connection, {*ids, *noted})}
+    new = sorted(one for one in pairs if one not in noted)
+    for bank_code in sorted({pairs[one].bank_code for one in new}):
+        news = [_described(pairs[one]) for one in new if pairs[one].bank_code == bank_code]
+        bookings.insert_discrepancies(connection, bank_code, inbound_file_id, news, at)
+    over = [row_id for later_id, row_id in noted.items() if later_id not in pairs]
+    bookings.resolve_discrepancies(connection, over, at, "reconcile-returns", "One of the two payments ended.")
+    return len(new)
+
+
+def _described(pair: _Pair) -> NewDiscrepancy:
+    detail = f"It and {pair.earlier}, whose place it takes, are both paid or on their way."
+    return NewDiscrepancy(_KIND, pair.later, pair.later_id, pair.amount_vnd, detail)
+
+
+def _live_pairs(connection: Connection, ids: Iterable[int]) -> list[_Pair]:
+    """The pairs in which these payments are, both of them live and in a batch."""
+    one = instruction.c
+    is_later = one.generation > OTHER.c.generation
+
+    def of_later(name: str) -> ColumnElement[Any]:
+        return case((is_later, one[name]), else_=OTHER.c[name])
+
+    columns = [of_later(name) for name in ("id", "end_to_end_id", "bank_code", "amount_vnd")]
+    earlier = case((is_later, OTHER.c.end_to_end_id), else_=one.end_to_end_id)
+    found = []
+    for chunk in in_chunks(ids):
+        rows = connection.execute(
+            select(*columns, earlier)
+            .join_from(SAME_DUES, instruction, one.entitlement_id == MINE.c.entitlement_id)
+            .where(one.id.in_(chunk), one.is_live, OTHER.c.is_live)
+            .where(one.batch_id.is_not(None), OTHER.c.batch_id.is_not(None))
+            .distinct()
+        )
+        found += [_Pair._make(row) for row in rows]
+    return sorted(found, reverse=True)
+
+
+def _open_notes(connection: Connection, ids: Iterable[int]) -> dict[int, int]:
+    """Open notes about these payments or about others of the same dues: the payment -> the note."""
+    columns = discrepancy.c
+    others = select(OTHER.c.id).join_from(SAME_DUES, instruction, instruction.c.entitlement_id == MINE.c.entitlement_id)
+    found: dict[int, int] = {}
+    for chunk in in_chunks(ids):
+        concerned = or_(
+            columns.instruction_id.in_(chunk), columns.instruction_id.in_(others.where(instruction.c.id.in_(chunk)))
+        )
+        rows = connection.execute(
+            select(columns.instruction_id, columns.id).where(
+                and_(columns.kind == _KIND, columns.resolved_at.is_(None), concerned)
+            )
+        )
+        found.update((row.instruction_id, row.id) for row in rows)
+    return found

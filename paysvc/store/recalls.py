@@ -1,0 +1,173 @@
+"""Requests to take payments back: which are due, what left, and where each stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, exists, insert, select, update
+
+from paysvc.domain.errors import Conflict
+from paysvc.domain.instructions import BatchState, InstructionState
+from paysvc.domain.recalling import RECALL_NEXT, RecallState
+from paysvc.domain.reconciliation import DiscrepancyKind
+from paysvc.store.attempts import Attempts
+from paysvc.store.bulk import next_ids
+from paysvc.store.tables import batch, discrepancy, instruction, recall, recall_attempt
+
+#: Every try at handing a request over.
+ATTEMPTS = Attempts(recall_attempt, recall_attempt.c.recall_id)
+
+#: A request of such a state needs somebody, or something, to go on.
+_UNFINISHED = (RecallState.BY_HAND, RecallState.SEALED, RecallState.SENDING, RecallState.UNKNOWN)
+#: What a bank can take back: a payment whose file it has.
+_AT_THE_BANK = (InstructionState.SENT.value, InstructionState.SETTLED.value)
+
+_IS_OPEN = exists().where(
+    discrepancy.c.instruction_id == instruction.c.id,
+    discrepancy.c.kind == DiscrepancyKind.PAID_AFTER_RESUBMISSION.value,
+    discrepancy.c.resolved_at.is_(None),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DuePayment:
+    """A payment that has to be recalled and is not yet; by the file in which it was ordered. Amount in đồng."""
+
+    instruction_id: int
+    end_to_end_id: str
+    bank_code: str
+    amount_vnd: int
+    message_id: str
+    message_created_at: datetime
+    value_date: date
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """One request. `name`, `sha256` and `size` are None for one that a person has to make.
+
+    `is_wanted`: the payment and another of the same dues are live still.
+    """
+
+    id: int
+    instruction_id: int
+    end_to_end_id: str
+    amount_vnd: int
+    bank_code: str
+    case_id: str
+    name: str | None
+    sha256: bytes | None
+    state: RecallState
+    version: int
+    answer_code: str
+    is_wanted: bool
+
+
+def find_due(connection: Connection) -> list[DuePayment]:
+    """Every payment whose place was taken twice, whose file its bank has, and that nobody recalls yet."""
+    rows = connection.execute(
+        select(
+            instruction.c.id, instruction.c.end_to_end_id, instruction.c.bank_code, instruction.c.amount_vnd,
+            batch.c.message_id, batch.c.created_at, batch.c.value_date,
+        )
+        .join(batch, batch.c.id == instruction.c.batch_id)
+        .where(
+            _IS_OPEN,
+            instruction.c.state.in_(_AT_THE_BANK),
+            batch.c.state == BatchState.SENT.value,
+            ~exists().where(recall.c.instruction_id == instruction.c.id),
+        )
+        .order_by(instruction.c.id)
+    )  # fmt: skip
+    return [DuePayment(*row) for row in rows]
+
+
+def insert_recall(
+    connection: Connection,
+    payment: DuePayment,
+    case_id: str,
+    state: RecallState,
+    at: datetime,
+    file: Mapping[str, Any] | None = None,
+) -> Recall:
+    """Note a request before anything of it leaves; `file` is name, sha256, size and written_by of its bytes."""
+    recall_id = next_ids(connection, "recall", 1)[0]
+    connection.execute(
+        insert(recall).values(
+            id=recall_id,
+            instruction_id=payment.instruction_id,
+            bank_code=payment.bank_code,
+            case_id=case_id,
+            state=state.value,
+            version=1,
+            requested_at=at,
+            **(file or {}),
+        )
+    )
+    return get_recall(connection, recall_id)
+
+
+def list_unfinished(connection: Connection) -> list[Recall]:
+    """Requests that have to be handed over, asked about or made by a person, oldest first."""
+    return _recalls(connection, _selected().where(recall.c.state.in_([one.value for one in _UNFINISHED])))
+
+
+def list_recalls(connection: Connection) -> list[Recall]:
+    """All requests there ever were, oldest first."""
+    return _recalls(connection, _selected())
+
+
+def get_recall(connection: Connection, recall_id: int) -> Recall:
+    return _recalls(connection, _selected().where(recall.c.id == recall_id))[0]
+
+
+def find_by_case(connection: Connection, bank_code: str, case_id: str) -> Recall | None:
+    """The request that this bank knows by this id, or None."""
+    found = _recalls(connection, _selected().where(recall.c.bank_code == bank_code, recall.c.case_id == case_id))
+    return found[0] if found else None
+
+
+def move_recall(connection: Connection, one: Recall, after: RecallState, **answer: object) -> Recall:
+    """The request moved on. Raises `Conflict` when it cannot, or somebody moved it since it was read."""
+    if after not in RECALL_NEXT[one.state]:
+        raise Conflict("recall_cannot_move", f"The recall {one.case_id} is {one.state} and cannot become {after}.")
+    moved = connection.execute(
+        update(recall)
+        .where(recall.c.id == one.id, recall.c.version == one.version)
+        .values(state=after.value, version=one.version + 1, **answer)
+    )
+    if moved.rowcount != 1:
+        raise Conflict("recall_changed", f"The recall {one.case_id} changed while it was being worked on.")
+    return get_recall(connection, one.id)
+
+
+def _selected() -> Select[Any]:
+    return (
+        select(recall, instruction.c.end_to_end_id, instruction.c.amount_vnd, _IS_OPEN.label("is_wanted"))
+        .join(instruction, instruction.c.id == recall.c.instruction_id)
+        .order_by(recall.c.id)
+    )
+
+
+def _recalls(connection: Connection, statement: Select[Any]) -> list[Recall]:
+    return [_recall(row) for row in connection.execute(statement)]
+
+
+def _recall(row: Row[Any]) -> Recall:
+    return Recall(
+        id=row.id,
+        instruction_id=row.instruction_id,
+        end_to_end_id=row.end_to_end_id,
+        amount_vnd=row.amount_vnd,
+        bank_code=row.bank_code,
+        case_id=row.case_id,
+        name=row.name,
+        sha256=row.sha256,
+        state=RecallState(row.state),
+        version=row.version,
+        answer_code=row.answer_code,
+        is_wanted=bool(row.is_wanted),
+    )
