@@ -77,6 +77,8 @@ class Books:
     early: list[str]
     log: str
     kinds: Counter[str]
+    #: References of payments noted as paid beside the one whose place they took.
+    paid_late: set[str]
     balances: dict[str, int]
     #: What happened -> how often the rows say so, and how often the trail does.
     events: dict[str, tuple[int, int]]
@@ -159,6 +161,10 @@ def read_books(ours: Rows, banks: Mapping[str, Rows], home: Path) -> Books:
         ],
         log=(home / "office.log").read_text(errors="replace") if (home / "office.log").exists() else "",
         kinds=Counter(kind for (kind,) in ours("SELECT kind FROM discrepancy")),
+        paid_late={
+            reference
+            for (reference,) in ours("SELECT reference FROM discrepancy WHERE kind = 'paid_after_resubmission'")
+        },
         balances={
             code: int(vnd)
             for code, vnd in ours("SELECT account_code, SUM(amount_vnd) FROM posting GROUP BY account_code")
@@ -272,7 +278,16 @@ def _nobody_twice(books: Books) -> list[str]:
             continue
         for programme, month in ours.months:
             live[programme, month, ours.person] += 1
-    found += [f"{count} live credits for one month {key[0]} {key[1]}" for key, count in live.items() if count > 1]
+    # Two people approved that it be paid again, and then the bank paid the first one late: noted, and recalled.
+    twice = {key for key, count in live.items() if count > 1}
+    explained = {
+        (programme, month, one.person)
+        for one in books.instructions.values()
+        if one.reference in books.paid_late
+        for programme, month in one.months
+    }
+    found += [f"{live[key]} live credits for one month {key[0]} {key[1]}" for key in twice - explained]
+    found += [f"{live[key]} live credits for one month" for key in twice if live[key] > 2]
     found += [f"{count} claims stand on one month" for count in books.obligations.values() if count > 1]
     return found
 

@@ -70,6 +70,7 @@ _LIES: tuple[dict[str, Any], ...] = (
     {"unsolicited_credits": 1},
     {"late_returns": 1},
     {"credit_without_debit": 1},
+    {"settle_rejected": 1},
     {"wrong_amount": 1},
     {"reject_rate": 0.3, "return_rate": 0.2},
     {"slow_ms": 20},
@@ -77,7 +78,7 @@ _LIES: tuple[dict[str, Any], ...] = (
 _HONEST = {
     "drop_ack": 0, "silence_after_accepting": False, "duplicate_statement": None, "wrong_totals": 0,
     "truncated_statement": 0, "refuse_files": 0, "debit_twice": 0, "strays": 0, "unsolicited_credits": 0,
-    "late_returns": 0, "credit_without_debit": 0, "wrong_amount": 0, "reject_rate": 0.06, "return_rate": 0.08,
+    "late_returns": 0, "credit_without_debit": 0, "settle_rejected": 0, "wrong_amount": 0, "reject_rate": 0.06, "return_rate": 0.08,
     "late_rate": 0.02, "slow_ms": 0,
 }  # fmt: skip
 
@@ -180,7 +181,7 @@ class World:
             for role in (Role.MAKER, Role.APPROVER, Role.BANK_OPERATOR, Role.AUDITOR):
                 add_officer(wiring.database, wiring.clock, chief, officer_id=role.value, role=role)
             set_rules(wiring.database, wiring.clock, chief, name="rules.toml", content=RULES.encode())
-            for verb in ("submit-batches", "collect-returns", "reconcile-returns"):
+            for verb in ("submit-batches", "collect-returns", "reconcile-returns", "recall-payments"):
                 every = timedelta(minutes=1)
                 set_schedule(wiring.database, wiring.clock, chief, schedule_id=verb, verb=verb, every=every)
 
@@ -237,6 +238,8 @@ class World:
         self.clock.set(max(self.clock.now(), moment(date(year, month, 1) - timedelta(days=12), 9)))
         self._renew_tokens()
         self._be_harmful()
+        if (before := self._one("SELECT max(code) FROM payment_cycle")) is not None:
+            self._pay_again(before)
         self.tell(f"plan {code}")
         self._plan(code)
         for _ in range(3):
@@ -289,6 +292,18 @@ class World:
         digest = self._one("SELECT content_sha256 FROM payment_cycle WHERE code = :code", code=code)
         approval = {"content_sha256": bytes(digest).hex()}
         self.call(Role.APPROVER, "POST", f"/cycles/{code}/approval", json=approval, accept=("cycle_not_submitted",))
+
+    def _pay_again(self, code: str) -> None:
+        """Whom a bank did not pay in that month's cycle is proposed by one officer, and approved by another."""
+        path = f"/cycles/{code}/resubmissions"
+        self.call(Role.MAKER, "POST", path, json={}, accept=("nothing_to_resubmit",))
+        proposed = self.call(Role.APPROVER, "GET", path)
+        if proposed["proposals"]:
+            self.tell(f"pay {len(proposed['proposals'])} again")
+            approval = {"content_sha256": proposed["content_sha256"]}
+            self.call(
+                Role.APPROVER, "POST", f"{path}/approval", json=approval, accept=("content_changed", "nothing_proposed")
+            )
 
     def _chores(self, code: str) -> None:
         """What else people do in an office, one of them this month."""
@@ -365,6 +380,9 @@ class World:
         )
         if under_way:
             return f"{under_way} batches or plans"
+        recalls = self._one("SELECT count(*) FROM recall WHERE state IN ('SEALED', 'SENDING', 'UNKNOWN')")
+        if recalls:
+            return f"{recalls} recalls"
         waiting = self._one("SELECT count(*) FROM inbound_file WHERE state = 'STORED'")
         if waiting:
             return f"{waiting} files not decided"
@@ -408,7 +426,7 @@ class World:
             (code, name)
             for code, name in self._rows(
                 "SELECT f.bank_code, f.name FROM bank_file f JOIN send_attempt a ON a.bank_file_id = f.id"
-                " WHERE a.started_at IS NOT NULL"
+                " UNION SELECT r.bank_code, r.name FROM recall r JOIN recall_attempt a ON a.recall_id = r.id"
             )
         }
         for bank in self.banks:
