@@ -11,7 +11,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from paysvc import __version__
-from paysvc.cli import administration, demo, payments, reconcile, registry, reports, serving, verify
+from paysvc.cli import administration, demo, payments, reconcile, registry, reports, safekeeping, serving, verify
 from paysvc.cli.office import Office, examples
 from paysvc.cli.output import messages, show_error
 from paysvc.domain.errors import PaysvcError
@@ -79,6 +79,9 @@ COMMANDS = (
     reports.check,
     verify.verify,
     reconcile.reconcile,
+    safekeeping.backup,
+    safekeeping.restore,
+    safekeeping.recover,
     administration.db,
     administration.officer,
     administration.schedule,

@@ -30,10 +30,17 @@ from paysvc.domain.instructions import BatchState, CycleState
 from paysvc.domain.officers import Officer, require
 from paysvc.domain.payment_dates import earliest_value_date
 from paysvc.domain.progress import Progress, silent
-from paysvc.domain.sending_answers import ALREADY_THERE, needs_a_person, no_answer, reason_of_refusal, unreachable
+from paysvc.domain.sending_answers import (
+    ALREADY_THERE,
+    PAID_BY_HAND,
+    needs_a_person,
+    no_answer,
+    reason_of_refusal,
+    unreachable,
+)
 from paysvc.failpoints import reach
 from paysvc.sealing import Sealer
-from paysvc.store import audit_trail, bank_files, batches, cycles, plans, sending
+from paysvc.store import audit_trail, bank_files, batches, cycles, lost_files, plans, sending
 from paysvc.store.bank_files import AttemptOutcome, StoredFile
 from paysvc.store.batches import Batch
 from paysvc.store.calendar import read_calendar
@@ -140,7 +147,8 @@ def submit_batches(
     require(actor, VERB)
     desk = _Desk(database, sealer, vault, banks, clock, actor, progress, [], [])
     cycle = _make_batches(desk, cycle_code)
-    found = _list(desk, cycle)
+    with database.read() as connection:
+        found = batches.list_batches(connection, cycle.id)
     desk.total = 2 * sum(one.count for one in found)
     for step in (_write_file, _hand_over):
         for one in found:
@@ -163,13 +171,17 @@ def _make_batches(desk: _Desk, cycle_code: str) -> Cycle:
         planned = batches.read_planned(connection, cycle.id)
         if planned["id"] or cycle.state is CycleState.APPROVED:
             _refuse_if_changed(connection, cycle)
-        made = _cut(desk, connection, cycle, planned)
         now = desk.clock.now()
+        taken = lost_files.take_up(connection, cycle, planned, now)
+        desk.unpayable += [Unpayable(*one, "end_to_end_id", PAID_BY_HAND) for one in taken.settled]
+        desk.waiting += taken.waiting
+        made = _cut(desk, connection, cycle, taken.rest)
         if cycle.state is CycleState.APPROVED:
             cycles.change_cycle(connection, cycle, state=CycleState.RELEASED.value)
-        if made:
-            batches.insert_batches(connection, cycle.id, made, planned["id"], now)
+        if made or taken.message_ids:
+            batches.insert_batches(connection, cycle.id, made, taken.rest["id"], now)
             detail = {
+                "taken_up": list(taken.message_ids),
                 "batches": len(made),
                 "count": sum(len(one.rows) for one in made),
                 "sum_vnd": str(sum(one.sum_vnd for one in made)),
@@ -270,7 +282,7 @@ def _hand_over(desk: _Desk, cycle: Cycle, one: Batch) -> None:
     if one.state is BatchState.UNKNOWN:
         one = _ask(desk, one, file)
     if one.state is BatchState.SEALED:
-        _send(desk, one, file)
+        _send(desk, cycle, one, file)
 
 
 def _left_in_the_middle(desk: _Desk, one: Batch, file: StoredFile) -> Batch:
@@ -325,8 +337,8 @@ def _ask(desk: _Desk, one: Batch, file: StoredFile) -> Batch:
     return one
 
 
-def _send(desk: _Desk, one: Batch, file: StoredFile) -> None:
-    """Note the attempt, hand the stored bytes over, note the answer."""
+def _send(desk: _Desk, cycle: Cycle, one: Batch, file: StoredFile) -> None:
+    """Note the attempt, inside the database and outside it, hand the stored bytes over, note the answer."""
     bank = desk.banks.get(one.bank_code)
     content = desk.vault.get(file.sha256)
     try:
@@ -337,6 +349,7 @@ def _send(desk: _Desk, one: Batch, file: StoredFile) -> None:
             desk.note(connection, claimed, {"state": claimed.state.value, "attempt": number})
     except Conflict:
         return  # another run has it in hand
+    sending.note_leaving(desk.database, cycle, claimed, file, number, bank.written_by, desk.clock.now())
     leaving = BankFile(file.name, content, file.message_id, ControlTotals(file.count, file.sum_vnd))
     reason = ""
     try:
@@ -378,11 +391,6 @@ def _note_answer(
         elif outcome is AttemptOutcome.UNKNOWN and is_ours:
             one = sending.record_unknown(connection, one)
         desk.note(connection, one, {"state": one.state.value, "attempt": number, "ended": outcome.value})
-
-
-def _list(desk: _Desk, cycle: Cycle) -> list[Batch]:
-    with desk.database.read() as connection:
-        return batches.list_batches(connection, cycle.id)
 
 
 def _reports(desk: _Desk, cycle: Cycle) -> Iterable[BatchReport]:

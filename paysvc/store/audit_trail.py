@@ -50,6 +50,24 @@ def append(connection: Connection, at: datetime, actor: Officer, verb: str, subj
     )
 
 
+def head(connection: Connection) -> tuple[int, bytes]:
+    """Number and hash of the last event; 0 and `GENESIS` while there is none."""
+    columns = audit_event.c
+    row = connection.execute(select(columns.id, columns.hash).order_by(columns.id.desc()).limit(1)).first()
+    return (0, GENESIS) if row is None else (row.id, row.hash)
+
+
+def last_at(connection: Connection) -> datetime | None:
+    """When the last event was, or None while there is none."""
+    return connection.execute(select(audit_event.c.at).order_by(audit_event.c.id.desc()).limit(1)).scalar()
+
+
+def hash_of(connection: Connection, event_id: int) -> bytes | None:
+    """The hash of the event with this number, or None when there is none."""
+    found: bytes | None = connection.execute(select(audit_event.c.hash).where(audit_event.c.id == event_id)).scalar()
+    return found
+
+
 def first_broken_event(connection: Connection) -> int | None:
     """The id of the first event whose hash or link does not hold, or None when all hold."""
     previous, expected_id = GENESIS, 1

@@ -85,8 +85,13 @@ def start_attempt(connection: Connection, bank_file_id: int, at: datetime) -> in
             select(func.coalesce(func.max(send_attempt.c.number), 0)).where(send_attempt.c.bank_file_id == bank_file_id)
         ).scalar_one()
     )
-    connection.execute(insert(send_attempt).values(bank_file_id=bank_file_id, number=number, started_at=at))
+    insert_attempt(connection, bank_file_id, number, at)
     return number
+
+
+def insert_attempt(connection: Connection, bank_file_id: int, number: int, at: datetime) -> None:
+    """Note a try under its number; `start_attempt` gives the next one."""
+    connection.execute(insert(send_attempt).values(bank_file_id=bank_file_id, number=number, started_at=at))
 
 
 def finish_attempt(
