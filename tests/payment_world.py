@@ -216,6 +216,9 @@ class World:
     clock: FixedClock
     options: dict[str, dict[str, str]] = field(default_factory=lambda: {"AGRI": {}, "POST": {"channel": "cash"}})
 
+    #: Other people than those of another plan have other numbers, and other ids.
+    first_person: int = 0
+
     def __post_init__(self) -> None:
         self.banks = BankRegistry(
             [
@@ -366,7 +369,7 @@ class World:
             },
         )  # fmt: skip
         self.persons = next_ids(connection, "beneficiary", count)
-        numbers = [f"040{900000000 + row}" for row in range(count)]
+        numbers = [f"040{900000000 + self.first_person + row}" for row in range(count)]
         self.person_keys = self.sealer.blind_index("citizen_id", numbers)
         insert_columns(
             connection,

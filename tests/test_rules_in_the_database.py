@@ -302,8 +302,10 @@ CONSTRAINTS: dict[str, list[str]] = {
         )
     ],
     "a lost file is known once, and nobody answers for it without a name": [
-        "INSERT INTO lost_file (id, bank_code, cycle_code, message_id, name, sha256, size, written_by, left_at, attempts,"
-        " found_at) VALUES (900, 'AGRI', '', 'ML1', 'x', {ones}, 1, 'x', '{now}', 1, '{now}')",
+        (
+            "INSERT INTO lost_file (id, bank_code, cycle_code, message_id, name, sha256, size, written_by, left_at,"
+            " attempts, found_at) VALUES (900, 'AGRI', '', 'ML1', 'x', {ones}, 1, 'x', '{now}', 1, '{now}')"
+        ),
         "UPDATE lost_file SET settled_at = '{now}' WHERE id = 1",
         "INSERT INTO lost_reference (lost_file_id, reference) VALUES (1, 'PLOST')",
         "INSERT INTO lost_reference (lost_file_id, reference) VALUES (77, 'PLOST')",

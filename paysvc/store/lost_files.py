@@ -27,8 +27,9 @@ from paysvc.store.tables import batch, lost_file, lost_reference
 from paysvc.store.taking import MustWait
 from paysvc.store.witness import Sending
 
-#: What every dialect writes as plain ASCII: `identifiers.end_to_end_id`, whole.
-_REFERENCE = re.compile(rb"(?<![0-9A-Za-z])P[0-9A-HJKMNP-TV-Z]{%d}(?![0-9A-Za-z])" % (END_TO_END_ID_LENGTH - 1))
+#: `identifiers.end_to_end_id`, wherever it begins: every dialect writes it as plain ASCII, but what stands before
+#: and after it is the dialect's. What only looks like one is noted with the others, and does no harm.
+_REFERENCE = re.compile(rb"(?=(P[0-9A-HJKMNP-TV-Z]{%d}))" % (END_TO_END_ID_LENGTH - 1))
 
 #: `identifiers.message_id`: its day is the value date of the file.
 _MESSAGE_ID = re.compile(r"M(\d{4})(\d\d)(\d\d)[0-9A-HJKMNP-TV-Z]{16}")

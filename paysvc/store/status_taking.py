@@ -59,10 +59,10 @@ def take_statuses(
     rows = _rows(named, said.groups, answered, known)
     places = {reference: row for row, reference in enumerate(known["end_to_end_id"])}
     found = [places.get(reference) for reference in rows.references]
-    if rows.references and not answered and not any(row is not None for row in found):
-        raise MustWait("payments_unknown", "It speaks only of payments that this bank was not told to make.")
     strangers = sorted({one for one, row in zip(rows.references, found, strict=True) if row is None})
     lost_files.refuse_open(connection, bank.code, strangers)
+    if rows.references and not answered and not any(row is not None for row in found):
+        raise MustWait("payments_unknown", "It speaks only of payments that this bank was not told to make.")
     ids = [None if row is None else known["id"][row] for row in found]
     returns.insert_statuses(
         connection, file, rows.references, ids, rows.statuses, rows.reason_codes, rows.bank_references
