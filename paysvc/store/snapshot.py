@@ -197,13 +197,14 @@ def _run(program: str, engine: Engine, connection: Connection, words: list[str])
     environment, where other users cannot see it."""
     driver: Any = connection.connection.dbapi_connection
     found = _program(program, driver.info.server_version // 10_000)
-    parameters = {**driver.info.get_parameters(), "dbname": driver.info.dbname}
-    parameters.pop("client_encoding", None)
-    environment = {**os.environ, **({"PGPASSWORD": engine.url.password} if engine.url.password else {})}
+    # What the address says, and not what the driver made of it: its library may be newer than the program's.
+    parameters = {**engine.url.translate_connect_args(username="user", database="dbname"), **engine.url.query}
+    password = parameters.pop("password", None)
+    environment = {**os.environ, **({"PGPASSWORD": str(password)} if password else {})}
     where = psycopg.conninfo.make_conninfo("", **parameters)
     done = subprocess.run(
         [str(found), "--no-password", f"--dbname={where}", *words],
-        env={name: str(value) for name, value in environment.items()},
+        env=environment,
         capture_output=True,
         text=True,
         check=False,
