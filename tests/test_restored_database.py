@@ -348,11 +348,11 @@ def test_beyond_the_banks_memory_a_person_asks(office: Office) -> None:
     assert len(world.bank().sendings) == 1
 
 
-def test_a_bank_that_cannot_be_asked_waits_for_a_person(
-    database_url: str, tmp_path: Path, sealer: Sealer, vault: Vault, clock: FixedClock
-) -> None:
-    office = Office(database_url, tmp_path, sealer, vault, clock)
-    world = office.world = World(office.world.database, sealer, vault, clock, {"AGRI": {"can_enquire": "no"}})
+def test_a_bank_that_cannot_be_asked_waits_for_a_person(office: Office) -> None:
+    world = office.world
+    world = office.world = World(
+        world.database, world.sealer, world.vault, world.clock, {"AGRI": {"can_enquire": "no"}}
+    )
     world.approve(("AGRI", 500_000))
     copy = office.copy()
     world.submit()
@@ -366,7 +366,6 @@ def test_a_bank_that_cannot_be_asked_waits_for_a_person(
     world.receive(statement_file("S1", statement_of("S1", 1, 10**9, [(reference, 500_000, True, "B1")])))
     assert world.state_of(reference) == "SETTLED"
     assert world.submit().is_complete
-    office.close()
 
 
 def test_a_plan_that_says_something_else_goes_nowhere(office: Office) -> None:
