@@ -8,11 +8,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+import warnings
 from itertools import count
 from pathlib import Path
+from typing import TextIO
 
+from paysvc import failpoints
 from paysvc.bank_interface import BankSettings
 from paysvc.bank_registry import Bank, BankRegistry
+from paysvc.cli.main import main as main_of_paysvc
 from paysvc.config import read_settings
 from paysvc.core.messages import Debtor
 from paysvc.domain.officers import Officer, Role
@@ -23,7 +28,6 @@ from paysvc.services.set_rules import set_rules
 from paysvc.store import schema
 from paysvc.wiring import Wiring, wire
 
-from .finished_month import PAYSVC
 from .payment_world import ACCOUNT, PractisingBank
 
 ROOT = Path(__file__).parents[1]
@@ -65,18 +69,41 @@ class KeptOffice:
         self, *words: str, officer: str = "chief", orders: str = "", seen: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
         """A command of the program; `orders` are failpoints, `seen` the file of those that were passed."""
-        environment = {**os.environ, "PAYSVC_FAILPOINTS": orders, "PAYSVC_FAILPOINTS_SEEN": str(seen or "")}
         options = ["--home", str(self.home), "--database", self.url]
         token = self.home / f"{officer}.token"
         options += ["--token-file", str(token)] if token.exists() else []
-        return subprocess.run(
-            [PAYSVC, *options, *words], env=environment, capture_output=True, text=True, check=False, timeout=120
-        )
+        armed = {"PAYSVC_FAILPOINTS": orders, "PAYSVC_FAILPOINTS_SEEN": str(seen or "")}
+        with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+            code = _in_a_process_of_its_own(["paysvc", *options, *words], armed, output, errors)
+            output.seek(0)
+            errors.seek(0)
+            return subprocess.CompletedProcess(words, code, output.read(), errors.read())
 
     def recover(self, *words: str, orders: str = "", seen: Path | None = None) -> subprocess.CompletedProcess[str]:
         return self.run(
             "recover", "--approver-token-file", str(self.home / "minh.token"), *words, orders=orders, seen=seen
         )
+
+
+def _in_a_process_of_its_own(words: list[str], armed: dict[str, str], output: TextIO, errors: TextIO) -> int:
+    """The program's own `main`, as a copy of this process: it may be killed, and has nothing to load first."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    code = 1
+    try:
+        sys.argv, sys.stdout, sys.stderr = words, output, errors
+        failpoints._armed = failpoints._read(armed)
+        main_of_paysvc()
+        code = 0
+    except SystemExit as end:
+        code = int(end.code or 0)
+    finally:
+        output.flush()
+        errors.flush()
+        os._exit(code)
 
 
 def work(wiring: Wiring, name: str) -> None:

@@ -6,20 +6,21 @@ import hashlib
 import json
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, inspect, text
 
 from paysvc.domain.canonical import canonical_json
-from paysvc.domain.errors import BadSetting, Conflict, FileRefused, NotFound
-from paysvc.store import snapshot
+from paysvc.domain.errors import BadSetting, FileRefused, NotFound
+from paysvc.store import audit_trail, snapshot
 from paysvc.store.backup_folder import MANIFEST, BackupFolder, Manifest
 from paysvc.store.engine import open_database
 
@@ -260,17 +261,31 @@ def test_a_database_that_is_not_empty_is_left_as_it_is(office: KeptOffice, tmp_p
 
 def test_the_journal_of_another_database_is_not_played_back(sqlite_url: str, tmp_path: Path) -> None:
     office = KeptOffice(sqlite_url, tmp_path / "home").found()
-    back_up(office, tmp_path / "backup")
+    before = back_up(office, tmp_path / "backup")
     path = Path(sqlite_url.removeprefix("sqlite:///"))
+    # What a killed process leaves: the pages as they were before it changed them, and as it changed them.
+    journals = {}
+    for mode, ending in (("DELETE", "-journal"), ("WAL", "-wal")):
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute(f"PRAGMA journal_mode = {mode}")
+            connection.execute("PRAGMA cache_size = 1")
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("UPDATE officer SET created_at = '2020-01-01T00:00:00.000000Z'")
+            connection.execute("CREATE TABLE filler AS SELECT randomblob(500000) AS content")
+            journals[ending] = path.with_name(path.name + ending).read_bytes()
+            connection.execute("COMMIT" if mode == "WAL" else "ROLLBACK")
+            journals[ending] = journals[ending] or path.with_name(path.name + ending).read_bytes()
     path.unlink()
-    for ending in ("-journal", "-wal"):
-        left = path.with_name(path.name + ending)
-        left.write_bytes(b"pages of another database")
-        database = open_database(sqlite_url)
-        with pytest.raises(Conflict, match=left.name):
-            snapshot.require_empty(database)
-        database.close()
-        left.unlink(missing_ok=True)
+    for ending, content in journals.items():
+        assert content
+        path.with_name(path.name + ending).write_bytes(content)
+    put_back(office, tmp_path / "backup")
+    database = open_database(sqlite_url)
+    with database.read() as connection:
+        assert audit_trail.hash_of(connection, before.events) == before.head
+        assert connection.execute(text("PRAGMA integrity_check")).scalar_one() == "ok"
+        assert "filler" not in inspect(connection).get_table_names()
+    database.close()
 
 
 def test_without_its_keys_it_is_not_put_back(office: KeptOffice, elsewhere: KeptOffice, tmp_path: Path) -> None:
@@ -342,13 +357,18 @@ def test_a_backup_killed_anywhere_is_whole_or_visibly_not(office: KeptOffice, tm
     assert len(orders) > 10
     earlier = tmp_path / "earlier"
     first = back_up(office, earlier)
+    wiring = office.wire()
     for number, order in enumerate(orders):
-        for folder in (tmp_path / f"new-{number}", earlier):
-            assert office.run("backup", str(folder), orders=order).returncode == -signal.SIGKILL, order
+        # One file that the earlier backup does not hold yet.
+        work(wiring, f"between {number}")
+        of_one = order.rsplit(":", 1)[0] + ":1" if "copy_file" in order else order
+        for folder, wanted in ((tmp_path / f"new-{number}", order), (earlier, of_one)):
+            assert office.run("backup", str(folder), orders=wanted).returncode == -signal.SIGKILL, wanted
             try:
                 BackupFolder(folder).verify(BackupFolder(folder).read())
             except NotFound:
                 assert folder != earlier
+    wiring.close()
     last = back_up(office, earlier)
     assert last.events > first.events
     assert {path.name for path in earlier.iterdir()} == {MANIFEST, "vault", last.database_file}

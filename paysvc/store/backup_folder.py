@@ -77,6 +77,7 @@ class BackupFolder:
     def prepare(self) -> None:
         """Make the folder. Raises `Conflict` for one that holds anything but backups."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.folder / "vault").mkdir(mode=0o700, exist_ok=True)
         strange = [path.name for path in self.folder.iterdir() if not _is_ours(path.name)]
         if strange:
             raise Conflict(
@@ -107,7 +108,6 @@ class BackupFolder:
             kept[name] = copy_file(source, self.folder / name)
         for folder in {(self.folder / name).parent for name in kept}:
             sync_folder(folder)
-        (self.folder / "vault").mkdir(mode=0o700, exist_ok=True)
         sync_folder(self.folder / "vault")
         return kept
 
@@ -196,7 +196,7 @@ def copy_file(source: Path, target: Path) -> Kept:
     wanted = digest_of(source)
     if target.is_file() and digest_of(target) == wanted:
         return wanted
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    target.parent.mkdir(mode=0o700, exist_ok=True)
     partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.tmp")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with source.open("rb") as given, os.fdopen(descriptor, "wb") as made:

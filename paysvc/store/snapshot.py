@@ -80,19 +80,13 @@ def read_facts(database: Database) -> Facts:
 
 
 def require_empty(database: Database) -> None:
-    """Raise `Conflict` unless there is no table in the database, and beside its file nothing of an earlier one."""
+    """Raise `Conflict` unless there is no table in the database."""
     if not is_empty(database):
         raise Conflict(
             "database_not_empty",
             "A backup is put back only into an empty database, and this one is not.",
             next_step="Name an empty one, or move this one away first and keep it: what it knows may be needed.",
         )
-    if not database.is_postgresql:
-        path = sqlite_path(database)
-        # The journal of another database would be played back into this one.
-        left = [one.name for one in (_beside(path, "-journal"), _beside(path, "-wal")) if _size(one)]
-        if left:
-            raise Conflict("database_not_empty", f"Beside the database lies {left[0]}, which belongs to another.")
 
 
 def is_empty(database: Database) -> bool:
@@ -110,14 +104,14 @@ def put_in(database: Database, source: Path) -> None:
         _restore(database, source)
         return
     path = sqlite_path(database)
-    beside = _beside(path, ".restoring")
+    beside = path.with_name(f"{path.name}.restoring")
     with source.open("rb") as given, beside.open("wb") as made:
         beside.chmod(0o600)
         shutil.copyfileobj(given, made)
         made.flush()
         os.fsync(made.fileno())
     reach("copied")
-    # Whoever has the empty file open must not go on with it.
+    # Nobody here goes on with the empty file. What journals lay beside it SQLite took away when it was opened.
     database.engine.dispose()
     beside.rename(path)
     reach("renamed")
@@ -239,11 +233,3 @@ def _version(path: Path) -> int:
     said = subprocess.run([str(path), "--version"], capture_output=True, text=True, check=False).stdout
     found = re.search(r"\(PostgreSQL\) (\d+)", said)
     return int(found[1]) if found else 0
-
-
-def _beside(path: Path, ending: str) -> Path:
-    return path.with_name(path.name + ending)
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
