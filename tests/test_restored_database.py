@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
+from paysvc import failpoints
 from paysvc.bank_interface import BankFile, BankUnreachable, OutcomeUnknown
 from paysvc.clock import FixedClock
+from paysvc.config import read_settings
 from paysvc.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound, Waiting
 from paysvc.domain.identifiers import end_to_end_id, message_id
 from paysvc.domain.instructions import BatchState
@@ -22,12 +25,14 @@ from paysvc.domain.officers import Officer, Role
 from paysvc.sealing import Sealer
 from paysvc.services.check_books import check_books
 from paysvc.services.recover import GivenFile, Recovery, recover
-from paysvc.store import audit_trail, bank_files, batches, cycles, lost_files, schema, snapshot
+from paysvc.store import audit_trail, bank_files, batches, book_checks, cycles, lost_files, schema, snapshot
 from paysvc.store.engine import Database, open_database
 from paysvc.store.returns import FileState
 from paysvc.store.vault import Vault
 from paysvc.store.witness import Doubt, Witness
+from paysvc.wiring import wire
 
+from .finished_month import Demo
 from .payment_world import CYCLE, SYSTEM, World, statement_file, statement_of, status_file
 
 PEOPLE = (("AGRI", 500_000), ("AGRI", 750_000), ("POST", 1_000_000))
@@ -568,3 +573,73 @@ def test_every_dialects_ids_are_found_in_its_bytes() -> None:
     for content in written:
         assert lost_files.references_in(content.encode()) >= ids
         assert lost_files.message_id_in(content.encode()) == message
+
+
+# --------------------------------------------------------------------- a crash around the journal
+
+
+@pytest.mark.parametrize("moment", ["noting", "noted"])
+def test_a_journal_that_cannot_be_written_keeps_the_file_here(
+    office: Office, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the journal says then, the installation is in no doubt, and the file leaves once."""
+    world = office.world.approve(*PEOPLE)
+    place = f"store.witness.Witness._add {moment}=fail"
+    with monkeypatch.context() as armed:
+        armed.setattr(failpoints, "_armed", failpoints._read({"PAYSVC_FAILPOINTS": place}))
+        with pytest.raises(OSError, match="_add"):
+            world.submit()
+    assert world.bank().sendings == []
+    assert office.doubt() is None
+    assert [world.submit().is_complete for _ in range(2)] == [True, True]
+    assert [len(world.bank(code).sendings) for code in ("AGRI", "POST")] == [1, 1]
+    assert office.doubt() is None
+
+
+# -------------------------------------------------------------------------------- a real month
+
+
+def test_a_real_months_files_can_be_taken_up_in_every_dialect(on_sqlite: Demo) -> None:
+    """The journal knows each file; its bytes name its payments; and the rows give its MsgId again."""
+    wiring = wire(read_settings(home=on_sqlite.home))
+    witness = wiring.database.witness
+    assert witness is not None
+    with wiring.database.read() as connection:
+        assert witness.doubt(connection) is None
+        known = {row.message_id: row for row in connection.execute(text("SELECT * FROM bank_file"))}
+        assert witness.is_whole
+        assert {one.message_id for one in witness.sendings()} == set(known)
+        assert len({row.written_by.split()[0] for row in known.values()}) == 3
+        for sent in witness.sendings():
+            content = wiring.vault.get(sent.sha256)
+            one = batches.find_by_message_id(connection, sent.bank_code, sent.message_id)
+            assert one is not None
+            references = lost_files.references_in(content)
+            assert {name for name, _ in book_checks.payments_of(connection, one.id)} <= references
+            assert lost_files.message_id_in(content) == sent.message_id
+            planned = _as_planned(connection, one.id)
+            rows = [row for row, name in enumerate(planned["end_to_end_id"]) if name in references]
+            rows.sort(key=planned["end_to_end_id"].__getitem__)
+            made = lost_files._as_it_was(connection, cycles.get_cycle(connection, sent.cycle_code), sent, planned, rows)
+            assert made is not None
+            assert (made.content_sha256, made.sum_vnd, len(made.rows)) == (one.content_sha256, one.sum_vnd, one.count)
+            # One payment less, or another amount, is another file.
+            assert (
+                lost_files._as_it_was(
+                    connection, cycles.get_cycle(connection, sent.cycle_code), sent, planned, rows[1:]
+                )
+                is None
+            )
+    wiring.close()
+
+
+def _as_planned(connection: Connection, batch_id: int) -> dict[str, list[Any]]:
+    """The payments of a batch as `read_planned` gave them before it was made."""
+    query = text(
+        "SELECT i.id, i.end_to_end_id, i.amount_vnd, i.bank_code, i.creditor_bin, i.creditor_name, i.unit_code,"
+        " p.purpose, a.account_key FROM instruction i JOIN entitlement e ON e.id = i.entitlement_id"
+        " JOIN programme p ON p.code = e.programme_code LEFT JOIN bank_account a ON a.id = i.account_id"
+        " WHERE i.batch_id = :batch ORDER BY i.id"
+    )
+    rows = connection.execute(query, {"batch": batch_id}).mappings().all()
+    return {name: [row[name] for row in rows] for name in rows[0]}
