@@ -71,6 +71,7 @@ READING: dict[str, tuple[str, tuple[str, ...]]] = {
     "list-matches": ("maker", ()),
     "show-cycle": ("auditor", ("2026-12",)),
     "list-reports": ("auditor", ()),
+    "list-lost-files": ("auditor", ()),
     "officer list": ("administrator", ()),
     "schedule list": ("administrator", ()),
     "schedule runs": ("administrator", ()),

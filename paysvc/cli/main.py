@@ -82,6 +82,7 @@ COMMANDS = (
     safekeeping.backup,
     safekeeping.restore,
     safekeeping.recover,
+    safekeeping.list_lost_files,
     administration.db,
     administration.officer,
     administration.schedule,

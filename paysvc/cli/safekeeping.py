@@ -9,13 +9,15 @@ import click
 from paysvc.cli.office import Office, examples, output_option, pass_office
 from paysvc.cli.output import messages, show_one, show_rows
 from paysvc.domain.errors import BadSetting
+from paysvc.domain.officers import require
 from paysvc.services.backup import backup as make_backup
 from paysvc.services.check_books import check_books
 from paysvc.services.manage_officers import SYSTEM_OFFICER, sign_in
 from paysvc.services.recover import GivenFile
 from paysvc.services.recover import recover as recover_from
 from paysvc.services.restore import restore as put_back
-from paysvc.store import schema
+from paysvc.store import lost_files, schema
+from paysvc.store.lost_files import LostFile
 from paysvc.store.witness import Witness
 from paysvc.wiring import Wiring
 
@@ -119,17 +121,7 @@ def recover(
             all_given=all_files_given,
             by_hand=by_hand,
         )
-    rows = [
-        {
-            "bank": one.sending.bank_code,
-            "cycle": one.sending.cycle_code,
-            "message_id": one.sending.message_id,
-            "payments": len(one.references),
-            "left_at": one.sending.left_at,
-            "next": "plan the cycle again",
-        }
-        for one in found.lost_files
-    ]
+    rows = [{**_row(one), "next": "plan the cycle again"} for one in found.lost_files]
     rows += [
         {**dict.fromkeys(_QUESTION), "message_id": one, "next": "submit-batches asks"} for one in found.in_question
     ]
@@ -137,7 +129,30 @@ def recover(
     messages.print("The installation may be written to again; read 'After a restore' in docs/operations.md.")
 
 
-_QUESTION = ("bank", "cycle", "message_id", "payments", "left_at", "next")
+_QUESTION = ("bank", "cycle", "message_id", "references", "left_at", "next")
+
+
+@click.command("list-lost-files", epilog=examples("paysvc list-lost-files", "paysvc list-lost-files -o json"))
+@pass_office
+@output_option
+def list_lost_files(office: Office, output: str) -> None:
+    """Files that left before a restore and are in no plan again: while there is one, nothing new is sent."""
+    with office.signed_in() as (wiring, actor):
+        require(actor, "read")
+        with wiring.database.read() as connection:
+            found = lost_files.open_files(connection)
+    show_rows([_row(one) for one in found], output)
+
+
+def _row(one: LostFile) -> dict[str, object]:
+    sent = one.sending
+    return {
+        "bank": sent.bank_code,
+        "cycle": sent.cycle_code,
+        "message_id": sent.message_id,
+        "references": len(one.references),
+        "left_at": sent.left_at,
+    }
 
 
 def _witness(wiring: Wiring) -> Witness:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, bindparam, insert, select, text
 
 from paysvc.domain.canonical import canonical_json
 from paysvc.domain.officers import Officer
@@ -17,6 +17,9 @@ from paysvc.store.tables import audit_event, instant_text
 GENESIS = bytes(32)
 
 Detail = Mapping[str, object]
+
+#: Put together once: it is asked in every transaction that writes.
+_HASH_OF = select(audit_event.c.hash).where(audit_event.c.id == bindparam("event_id"))
 
 
 def event_hash(previous: bytes, at: str, actor: str, verb: str, subject: str, detail: str) -> bytes:
@@ -64,7 +67,7 @@ def last_at(connection: Connection) -> datetime | None:
 
 def hash_of(connection: Connection, event_id: int) -> bytes | None:
     """The hash of the event with this number, or None when there is none."""
-    found: bytes | None = connection.execute(select(audit_event.c.hash).where(audit_event.c.id == event_id)).scalar()
+    found: bytes | None = connection.execute(_HASH_OF, {"event_id": event_id}).scalar()
     return found
 
 
