@@ -39,6 +39,11 @@ class Settings:
         return self.home / "vault"
 
     @property
+    def witness(self) -> Path:
+        """The journal of what was done with the database."""
+        return self.home / "witness.jsonl"
+
+    @property
     def reports(self) -> Path:
         """Where reports published through the API are kept."""
         return self.home / "reports"

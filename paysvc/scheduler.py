@@ -188,5 +188,7 @@ def _survive(work: Callable[[], object]) -> None:
     """A database that cannot be had now is asked again at the next tick."""
     try:
         work()
+    except PaysvcError as failure:
+        log.error("no tick", code=failure.code)  # noqa: TRY400  # our own refusals need no trace
     except Exception as failure:  # noqa: BLE001  # the kind is recorded, not the content
         log.error("no tick", kind=type(failure).__name__)  # noqa: TRY400  # a trace may hold data

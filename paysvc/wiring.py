@@ -11,6 +11,7 @@ from paysvc.sealing import Sealer, open_or_create_sealer
 from paysvc.signing import Signer, open_or_create_signer
 from paysvc.store.engine import Database, open_database
 from paysvc.store.vault import Vault
+from paysvc.store.witness import Witness
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def wire(settings: Settings, clock: Clock | None = None) -> Wiring:
     sealer = open_or_create_sealer(settings.key_file)
     return Wiring(
         settings=settings,
-        database=open_database(settings.database_url),
+        database=open_database(settings.database_url, Witness(settings.witness)),
         sealer=sealer,
         signer=open_or_create_signer(settings.signing_key_file),
         vault=Vault(settings.vault, sealer),

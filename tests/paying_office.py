@@ -13,13 +13,14 @@ from paysvc.bank_registry import Bank, BankRegistry
 from paysvc.clock import FixedClock
 from paysvc.core.messages import Debtor
 from paysvc.domain.officers import Officer, Role
+from paysvc.domain.submission import Submission
 from paysvc.sealing import Sealer
 from paysvc.services.approve_plan import approve_plan, submit_plan
 from paysvc.services.collect_returns import collect_returns
 from paysvc.services.plan_payments import PlanResult, plan_payments
 from paysvc.services.reconcile_returns import Reconciliation, reconcile_returns
 from paysvc.services.resubmit_payments import Decision, approve_resubmission, propose_resubmission
-from paysvc.services.submit_batches import Submission, submit_batches
+from paysvc.services.submit_batches import submit_batches
 from paysvc.store import ledger
 from paysvc.store.book_checks import OF_ROWS
 from paysvc.store.engine import Database

@@ -40,10 +40,11 @@ from paysvc.domain.errors import FileRefused
 from paysvc.domain.instructions import CycleState, end_to_end_ids
 from paysvc.domain.officers import Officer, Role
 from paysvc.domain.programmes import ProgrammeKind
+from paysvc.domain.submission import Submission
 from paysvc.sealing import Sealer
 from paysvc.services.collect_returns import Collection, collect_returns
 from paysvc.services.reconcile_returns import Reconciliation, reconcile_returns
-from paysvc.services.submit_batches import Submission, submit_batches
+from paysvc.services.submit_batches import submit_batches
 from paysvc.store import cycles, ledger, outcomes, plans
 from paysvc.store.bulk import Same, insert_columns, next_ids
 from paysvc.store.engine import Database
@@ -216,6 +217,9 @@ class World:
     clock: FixedClock
     options: dict[str, dict[str, str]] = field(default_factory=lambda: {"AGRI": {}, "POST": {"channel": "cash"}})
 
+    #: Other people than those of another plan have other numbers, and other ids.
+    first_person: int = 0
+
     def __post_init__(self) -> None:
         self.banks = BankRegistry(
             [
@@ -366,7 +370,7 @@ class World:
             },
         )  # fmt: skip
         self.persons = next_ids(connection, "beneficiary", count)
-        numbers = [f"040{900000000 + row}" for row in range(count)]
+        numbers = [f"040{900000000 + self.first_person + row}" for row in range(count)]
         self.person_keys = self.sealer.blind_index("citizen_id", numbers)
         insert_columns(
             connection,

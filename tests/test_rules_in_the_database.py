@@ -30,6 +30,8 @@ from paysvc.store.tables import (
     batch,
     inbound_file,
     instant_text,
+    lost_file,
+    lost_reference,
     payment_cycle,
     payment_status,
     report,
@@ -291,6 +293,28 @@ TRIGGERS: dict[str, list[str]] = {
     ],
     "posting_stands": ["UPDATE posting SET amount_vnd = 0"],
     "posting_stays": ["DELETE FROM posting WHERE account_code = 'treasury'"],
+    "lost_file_never_delete": ["DELETE FROM lost_file"],
+    "lost_file_fixed": [
+        f"UPDATE lost_file SET {change}"
+        for change in (
+            "bank_code = 'VCB'",
+            "cycle_code = '2027-01'",
+            "message_id = 'M9'",
+            "name = 'other'",
+            "sha256 = {ones}",
+            "size = 1",
+            "written_by = 'somebody'",
+            "left_at = '2027-01-01T00:00:00.000000Z'",
+            "attempts = 9",
+            "found_at = '2027-01-01T00:00:00.000000Z'",
+        )
+    ],
+    "lost_file_settled_stands": [
+        "UPDATE lost_file SET settled_at = NULL, settled_by = NULL WHERE id = 2",
+        "UPDATE lost_file SET settled_by = 'a.b' WHERE id = 2",
+    ],
+    "lost_reference_never_update": ["UPDATE lost_reference SET reference = 'PX'"],
+    "lost_reference_never_delete": ["DELETE FROM lost_reference"],
     "report_never_update": ["UPDATE report SET manifest_sha256 = {zeros}"],
     "report_never_delete": ["DELETE FROM report"],
 }
@@ -397,6 +421,15 @@ CONSTRAINTS: dict[str, list[str]] = {
             (2, "other", "M1", "{ones}"),
             (2, "other", "M9", "{twos}"),
         )
+    ],
+    "a lost file is known once, and nobody answers for it without a name": [
+        (
+            "INSERT INTO lost_file (id, bank_code, cycle_code, message_id, name, sha256, size, written_by, left_at,"
+            " attempts, found_at) VALUES (900, 'AGRI', '', 'ML1', 'x', {ones}, 1, 'x', '{now}', 1, '{now}')"
+        ),
+        "UPDATE lost_file SET settled_at = '{now}' WHERE id = 1",
+        "INSERT INTO lost_reference (lost_file_id, reference) VALUES (1, 'PLOST')",
+        "INSERT INTO lost_reference (lost_file_id, reference) VALUES (77, 'PLOST')",
     ],
     "U5 an inbound file counts once": [
         (
@@ -641,6 +674,25 @@ def _with_banks(database: Database, clock: FixedClock) -> World:
                 created_at=at,
             )
         )
+        for number, by in ((1, None), (2, "administrator.an")):
+            connection.execute(
+                insert(lost_file).values(
+                    id=number,
+                    bank_code="AGRI",
+                    cycle_code="2026-12",
+                    message_id=f"ML{number}",
+                    name=f"lost{number}",
+                    sha256=bytes([number]) * 32,
+                    size=9,
+                    written_by="tests",
+                    left_at=at,
+                    attempts=1,
+                    found_at=at,
+                    settled_at=at if by else None,
+                    settled_by=by,
+                )
+            )
+            connection.execute(insert(lost_reference).values(lost_file_id=number, reference="PLOST"))
         connection.execute(
             insert(statement_line).values(
                 statement_id=1,

@@ -142,6 +142,30 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_payment_cycle')),
     sa.UniqueConstraint('code', name=op.f('uq_payment_cycle_code'))
     )
+    op.create_table('lost_file',
+    sa.Column('id', ID, autoincrement=False, nullable=False),
+    sa.Column('bank_code', sa.String(length=20), nullable=False),
+    sa.Column('cycle_code', sa.String(length=40), nullable=False),
+    sa.Column('message_id', sa.String(length=35), nullable=False),
+    sa.Column('name', sa.String(length=255), nullable=False),
+    sa.Column('sha256', sa.LargeBinary(length=32), nullable=False),
+    sa.Column('size', sa.BigInteger(), nullable=False),
+    sa.Column('written_by', sa.String(length=120), nullable=False),
+    sa.Column('left_at', INSTANT, nullable=False),
+    sa.Column('attempts', sa.Integer(), nullable=False),
+    sa.Column('found_at', INSTANT, nullable=False),
+    sa.Column('settled_at', INSTANT, nullable=True),
+    sa.Column('settled_by', sa.String(length=80), nullable=True),
+    sa.CheckConstraint('(settled_at IS NULL) = (settled_by IS NULL)', name=op.f('ck_lost_file_settled_by_somebody')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_lost_file')),
+    sa.UniqueConstraint('bank_code', 'message_id', name=op.f('uq_lost_file_bank_code_message_id'))
+    )
+    op.create_table('lost_reference',
+    sa.Column('lost_file_id', ID, nullable=False),
+    sa.Column('reference', sa.String(length=35), nullable=False),
+    sa.ForeignKeyConstraint(['lost_file_id'], ['lost_file.id'], name=op.f('fk_lost_reference_lost_file_id')),
+    sa.PrimaryKeyConstraint('lost_file_id', 'reference', name=op.f('pk_lost_reference'))
+    )
     op.create_table('programme',
     sa.Column('code', sa.String(length=20), nullable=False),
     sa.Column('name', sa.String(length=160), nullable=False),
@@ -671,6 +695,8 @@ def downgrade() -> None:
     op.drop_table('replacement')
     op.drop_index('uq_resubmission_standing', table_name='resubmission', sqlite_where=sa.text('closed_at IS NULL'), postgresql_where=sa.text('closed_at IS NULL'))
     op.drop_table('resubmission')
+    op.drop_table('lost_reference')
+    op.drop_table('lost_file')
     op.drop_table('send_attempt')
     op.drop_index(op.f('ix_statement_line_instruction_id'), table_name='statement_line')
     op.drop_table('statement_line')

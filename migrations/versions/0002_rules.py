@@ -380,6 +380,23 @@ RULES: list[Rule] = [
     Rule("posting_stands", "posting", "UPDATE", "", "a posting never changes"),
     Rule("posting_stays", "posting", "DELETE", _POSTED.format(row="OLD"), "a posting of a posted transaction stays"),
     *_never("report", "UPDATE", "DELETE"),
+    # What left before the database was put back is never forgotten, and answered for once.
+    *_never("lost_file", "DELETE"),
+    Rule(
+        "lost_file_fixed",
+        "lost_file",
+        "UPDATE OF bank_code, cycle_code, message_id, name, sha256, size, written_by, left_at, attempts, found_at",
+        "",
+        "what is known of a lost file never changes",
+    ),
+    Rule(
+        "lost_file_settled_stands",
+        "lost_file",
+        "UPDATE OF settled_at, settled_by",
+        "OLD.settled_at IS NOT NULL",
+        "a lost file is answered for once",
+    ),
+    *_never("lost_reference", "UPDATE", "DELETE"),
 ]
 
 

@@ -11,7 +11,18 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from paysvc import __version__
-from paysvc.cli import administration, demo, payments, reconcile, registry, reports, resubmission, serving, verify
+from paysvc.cli import (
+    administration,
+    demo,
+    payments,
+    reconcile,
+    registry,
+    reports,
+    resubmission,
+    safekeeping,
+    serving,
+    verify,
+)
 from paysvc.cli.office import Office, examples
 from paysvc.cli.output import messages, show_error
 from paysvc.domain.errors import PaysvcError
@@ -84,6 +95,10 @@ COMMANDS = (
     reports.check,
     verify.verify,
     reconcile.reconcile,
+    safekeeping.backup,
+    safekeeping.restore,
+    safekeeping.recover,
+    safekeeping.list_lost_files,
     administration.db,
     administration.officer,
     administration.schedule,

@@ -12,6 +12,7 @@ from paysvc import scheduler as ticking
 from paysvc.cli.office import Office, examples, pass_office
 from paysvc.cli.output import messages
 from paysvc.config import Settings
+from paysvc.domain.errors import Waiting
 from paysvc.services import manage_schedules
 from paysvc.services.manage_officers import FIRST_START
 from paysvc.store import schema
@@ -50,7 +51,11 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn brings no type
         schema.require_current(wiring.database)
         _prepare()  # before the first request, so that none waits for a kernel to be compiled
         if self._with_scheduler:
-            manage_schedules.set_default_schedules(wiring.database, wiring.clock, FIRST_START)
+            try:
+                manage_schedules.set_default_schedules(wiring.database, wiring.clock, FIRST_START)
+            except Waiting as doubt:
+                # A database that was put back is served to readers; no tick runs before it is recovered.
+                messages.print(f"{doubt.code}: {doubt.message} {doubt.next_step}", markup=False)
             ticking.start_in_background(wiring)
         return create_app(wiring)
 

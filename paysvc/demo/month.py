@@ -23,6 +23,7 @@ from paysvc.domain.errors import DoesNotReconcile, SignatureInvalid
 from paysvc.domain.matching import Outcome as Match
 from paysvc.domain.officers import Officer, Role
 from paysvc.domain.registry import ImportKind
+from paysvc.domain.submission import Submission
 from paysvc.services.approve_plan import approve_plan, submit_plan
 from paysvc.services.collect_returns import collect_returns
 from paysvc.services.deposit_fund import deposit_fund
@@ -33,7 +34,7 @@ from paysvc.services.plan_payments import PlanResult, plan_payments
 from paysvc.services.publish_report import PublishedReport, publish_report
 from paysvc.services.reconcile_returns import reconcile_returns
 from paysvc.services.set_rules import set_rules
-from paysvc.services.submit_batches import Submission, submit_batches
+from paysvc.services.submit_batches import submit_batches
 from paysvc.store import cycles, schema
 from paysvc.store.outcomes import CycleOutcomes, outcomes_of_cycle
 from paysvc.verify_report import verify_report

@@ -117,13 +117,13 @@ def make_batches(
             parts[bank_code] += 1
             of_part = tuple(rows[position] for position in part.positions)
             value_date = terms[bank_code].value_date
-            digest = content_sha256(cycle_code, bank_code, value_date, purpose, _said(planned, of_part))
+            digest = content_sha256(cycle_code, bank_code, value_date, purpose, said_of(planned, of_part))
             bank_id = message_id(value_date.isoformat(), digest)
             made.append(MadeBatch(bank_code, parts[bank_code], value_date, part.sum_vnd, digest, bank_id, of_part))
     return made, too_large
 
 
-def _said(planned: Mapping[str, Sequence[Any]], rows: Sequence[int]) -> dict[str, Iterable[str]]:
+def said_of(planned: Mapping[str, Sequence[Any]], rows: Sequence[int]) -> dict[str, Iterable[str]]:
     """Everything that the bank will be told of these payments; an account by its blind index."""
     return {
         "end_to_end_id": _picked(planned["end_to_end_id"], rows),

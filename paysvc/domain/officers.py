@@ -50,6 +50,11 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "collect-returns": frozenset({Role.BANK_OPERATOR, Role.SYSTEM}),
     "reconcile-returns": frozenset({Role.BANK_OPERATOR, Role.SYSTEM}),
     "check-books": frozenset({Role.AUDITOR, Role.ADMINISTRATOR, Role.SYSTEM}),
+    "backup": frozenset({Role.ADMINISTRATOR}),
+    # Into an empty database, in which nobody can sign in yet: whoever owns the machine.
+    "restore": frozenset({Role.SYSTEM}),
+    "recover": frozenset({Role.ADMINISTRATOR}),
+    "approve-recovery": frozenset({Role.APPROVER}),
     "publish-report": frozenset({Role.AUDITOR, Role.SYSTEM}),
     "manage-officers": frozenset({Role.ADMINISTRATOR}),
     "manage-schedules": frozenset({Role.ADMINISTRATOR}),

@@ -12,6 +12,10 @@ ALREADY_THERE = frozenset({"DUPL", "AM05"})
 _FREE_TEXT = "NARR"
 
 
+#: Why a payment goes into no file: two officers answered for the one that it left in.
+PAID_BY_HAND = "It left in a file before the database was restored, and officers answer for that one by hand."
+
+
 def reason_of_refusal(words: str) -> str:
     """The code at the start of a bank's refusal (2 to 35 letters and digits), or NARR."""
     first = words.split(" ", 1)[0]
@@ -44,4 +48,16 @@ def needs_a_person(bank_code: str, message_id: str, why: str) -> Waiting:
         "outcome_needs_a_person",
         f"Bank {bank_code} may have the file {message_id}, and {why}.",
         next_step="Ask the bank by telephone. Its status file or its statement settles it; nothing is sent until then.",
+    )
+
+
+def lost_file_open(message_id: str, cycle_code: str) -> Waiting:
+    """Nothing new may leave: people may be in a file that this database does not know yet."""
+    of_cycle = f" of cycle {cycle_code}" if cycle_code else ""
+    return Waiting(
+        "lost_file_open",
+        f"The file {message_id}{of_cycle} left before the database was restored, and no plan says again what it says;"
+        " nothing new is sent until one does.",
+        next_step="Plan that cycle again under its code, have it approved and run submit-batches for it;"
+        " docs/operations.md, 'A lost file'.",
     )

@@ -55,6 +55,7 @@ def collect_returns(database: Database, vault: Vault, banks: BankRegistry, clock
     waiting. Raises `NotAllowed`.
     """
     require(actor, VERB)
+    database.require_writable()
     files: list[CollectedFile] = []
     unreachable: list[PaysvcError] = []
     for bank in banks:

@@ -102,6 +102,7 @@ def import_registry(
     beneficiaries come before any commune is known.
     """
     require(actor, _VERB)
+    database.require_writable()
     if len(content) > MAX_FILE_BYTES:
         raise FileRefused("too_large", f"The file is larger than {MAX_FILE_BYTES >> 20} MB.")
     sha256 = vault.put(content)

@@ -93,6 +93,7 @@ def publish_report(
     `DoesNotReconcile` naming the figure that two roads reach differently.
     """
     require(actor, VERB)
+    database.require_writable()
     _require_past(as_of, clock.now())
     refuse_if_there(folder)
     wanted = _Parameters(cycle_code, as_of, signer.key_id, include_bank_files)
@@ -112,6 +113,10 @@ def publish_report(
         progress(4, _STAGES)
         _note(database, clock, actor, wanted, material, digest)
         made.publish()
+    if database.witness is not None:
+        with database.read() as connection:
+            head = audit_trail.head(connection)
+        database.witness.note_report(material.row.number, head)
     progress(_STAGES, _STAGES)
     totals = json.loads(checked.body)["totals"]
     return PublishedReport(

@@ -82,6 +82,7 @@ def reconcile_returns(
     as soon as something it may have waited for was accepted. Raises `NotAllowed`.
     """
     require(actor, VERB)
+    database.require_writable()
     desk = _Desk(database, vault, banks, clock, actor)
     with database.read() as connection:
         queue = returns.list_undecided(connection)

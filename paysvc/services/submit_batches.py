@@ -30,10 +30,18 @@ from paysvc.domain.instructions import BatchState, CycleState
 from paysvc.domain.officers import Officer, require
 from paysvc.domain.payment_dates import earliest_value_date
 from paysvc.domain.progress import Progress, silent
-from paysvc.domain.sending_answers import ALREADY_THERE, needs_a_person, no_answer, reason_of_refusal, unreachable
+from paysvc.domain.sending_answers import (
+    ALREADY_THERE,
+    PAID_BY_HAND,
+    needs_a_person,
+    no_answer,
+    reason_of_refusal,
+    unreachable,
+)
+from paysvc.domain.submission import BatchReport, Submission, Unpayable
 from paysvc.failpoints import reach
 from paysvc.sealing import Sealer
-from paysvc.store import audit_trail, bank_files, batches, cycles, plans, resubmissions, sending
+from paysvc.store import audit_trail, bank_files, batches, cycles, lost_files, plans, resubmissions, sending
 from paysvc.store.attempts import AttemptOutcome
 from paysvc.store.bank_files import ATTEMPTS, StoredFile
 from paysvc.store.batches import Batch
@@ -44,55 +52,6 @@ from paysvc.store.payment_batches import read_payment_batch
 from paysvc.store.vault import Vault
 
 VERB = "submit-batches"
-
-
-@dataclass(frozen=True, slots=True)
-class Unpayable:
-    """One payment that no file could take as it is; it stays where it was and is named here."""
-
-    end_to_end_id: str
-    bank_code: str
-    field: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class BatchReport:
-    """Where one batch stands now. `is_written` says whether its bytes exist. Amounts in đồng."""
-
-    bank_code: str
-    part: int
-    message_id: str
-    count: int
-    sum_vnd: int
-    state: BatchState
-    is_written: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """What a run of submit-batches leaves behind.
-
-    `waiting` says, batch by batch, what has to come first: a bank that can be reached, a
-    bank's answer, a person. Nothing in it is lost; the verb may be run again at any time.
-    `names_cut` counts payee names shortened to the bank's field in files written by this run.
-    """
-
-    cycle_code: str
-    batches: tuple[BatchReport, ...]
-    unpayable: tuple[Unpayable, ...]
-    waiting: tuple[PaysvcError, ...]
-    names_cut: int
-
-    def totals(self, state: BatchState) -> ControlTotals:
-        """How many payments, and how many đồng, are in batches of this state."""
-        chosen = [one for one in self.batches if one.state is state]
-        return ControlTotals(sum(one.count for one in chosen), sum(one.sum_vnd for one in chosen))
-
-    @property
-    def is_complete(self) -> bool:
-        """True when nothing is left for a further run to do."""
-        return not self.waiting and not self.unpayable
 
 
 @dataclass(slots=True)
@@ -141,7 +100,8 @@ def submit_batches(
     require(actor, VERB)
     desk = _Desk(database, sealer, vault, banks, clock, actor, progress, [], [])
     cycle = _make_batches(desk, cycle_code)
-    found = _list(desk, cycle)
+    with database.read() as connection:
+        found = batches.list_batches(connection, cycle.id)
     desk.total = 2 * sum(one.count for one in found)
     for step in (_write_file, _hand_over):
         for one in found:
@@ -164,13 +124,17 @@ def _make_batches(desk: _Desk, cycle_code: str) -> Cycle:
         planned = batches.read_planned(connection, cycle.id)
         if planned["id"] or cycle.state is CycleState.APPROVED:
             _refuse_if_changed(connection, cycle)
-        made = _cut(desk, connection, cycle, planned)
         now = desk.clock.now()
+        taken = lost_files.take_up(connection, cycle, planned, now)
+        desk.unpayable += [Unpayable(*one, "end_to_end_id", PAID_BY_HAND) for one in taken.settled]
+        desk.waiting += taken.waiting
+        made = _cut(desk, connection, cycle, taken.rest)
         if cycle.state is CycleState.APPROVED:
             cycles.change_cycle(connection, cycle, state=CycleState.RELEASED.value)
-        if made:
-            batches.insert_batches(connection, cycle.id, made, planned["id"], now)
+        if made or taken.message_ids:
+            batches.insert_batches(connection, cycle.id, made, taken.rest["id"], now)
             detail = {
+                "taken_up": list(taken.message_ids),
                 "batches": len(made),
                 "count": sum(len(one.rows) for one in made),
                 "sum_vnd": str(sum(one.sum_vnd for one in made)),
@@ -206,11 +170,12 @@ def _cut(desk: _Desk, connection: Any, cycle: Cycle, planned: dict[str, list[Any
     """The planned payments as batches; what no file of its bank may hold, or the bank made by now
     under an earlier id, is named and stays."""
     for name, other in resubmissions.overtaken(connection, cycle.id).items():
-        row = planned["end_to_end_id"].index(name)
-        message = f"{other}, whose place it takes, is paid after all."
-        desk.unpayable.append(Unpayable(name, planned["bank_code"][row], "replaces", message))
-        for values in planned.values():
-            del values[row]
+        if name in planned["end_to_end_id"]:  # and not taken up with a lost file
+            row = planned["end_to_end_id"].index(name)
+            message = f"{other}, whose place it takes, is paid after all."
+            desk.unpayable.append(Unpayable(name, planned["bank_code"][row], "replaces", message))
+            for values in planned.values():
+                del values[row]
     terms = {}
     for bank_code in sorted(set(planned["bank_code"])):
         bank = desk.banks.get(bank_code)
@@ -278,7 +243,7 @@ def _hand_over(desk: _Desk, cycle: Cycle, one: Batch) -> None:
     if one.state is BatchState.UNKNOWN:
         one = _ask(desk, one, file)
     if one.state is BatchState.SEALED:
-        _send(desk, one, file)
+        _send(desk, cycle, one, file)
 
 
 def _left_in_the_middle(desk: _Desk, one: Batch, file: StoredFile) -> Batch:
@@ -333,8 +298,8 @@ def _ask(desk: _Desk, one: Batch, file: StoredFile) -> Batch:
     return one
 
 
-def _send(desk: _Desk, one: Batch, file: StoredFile) -> None:
-    """Note the attempt, hand the stored bytes over, note the answer."""
+def _send(desk: _Desk, cycle: Cycle, one: Batch, file: StoredFile) -> None:
+    """Note the attempt, inside the database and outside it, hand the stored bytes over, note the answer."""
     bank = desk.banks.get(one.bank_code)
     content = desk.vault.get(file.sha256)
     try:
@@ -345,6 +310,7 @@ def _send(desk: _Desk, one: Batch, file: StoredFile) -> None:
             desk.note(connection, claimed, {"state": claimed.state.value, "attempt": number})
     except Conflict:
         return  # another run has it in hand
+    sending.note_leaving(desk.database, cycle, claimed, file, number, bank.written_by, desk.clock.now())
     leaving = BankFile(file.name, content, file.message_id, ControlTotals(file.count, file.sum_vnd))
     reason = ""
     try:
@@ -386,11 +352,6 @@ def _note_answer(
         elif outcome is AttemptOutcome.UNKNOWN and is_ours:
             one = sending.record_unknown(connection, one)
         desk.note(connection, one, {"state": one.state.value, "attempt": number, "ended": outcome.value})
-
-
-def _list(desk: _Desk, cycle: Cycle) -> list[Batch]:
-    with desk.database.read() as connection:
-        return batches.list_batches(connection, cycle.id)
 
 
 def _reports(desk: _Desk, cycle: Cycle) -> Iterable[BatchReport]:

@@ -33,8 +33,13 @@ class Attempts:
         columns = self.table.c
         last = select(func.coalesce(func.max(columns.number), 0)).where(self.of == id_)
         number = 1 + int(connection.execute(last).scalar_one())
-        connection.execute(insert(self.table).values({self.of: id_, columns.number: number, columns.started_at: at}))
+        self.insert(connection, id_, number, at)
         return number
+
+    def insert(self, connection: Connection, id_: int, number: int, at: datetime) -> None:
+        """Note a try under its number; `start` gives the next one."""
+        columns = self.table.c
+        connection.execute(insert(self.table).values({self.of: id_, columns.number: number, columns.started_at: at}))
 
     def finish(
         self, connection: Connection, id_: int, number: int, at: datetime, outcome: AttemptOutcome, detail: str

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, bindparam, insert, select, text
 
 from paysvc.domain.canonical import canonical_json
 from paysvc.domain.officers import Officer
@@ -17,6 +17,9 @@ from paysvc.store.tables import audit_event, instant_text
 GENESIS = bytes(32)
 
 Detail = Mapping[str, object]
+
+#: Put together once: it is asked in every transaction that writes.
+_HASH_OF = select(audit_event.c.hash).where(audit_event.c.id == bindparam("event_id"))
 
 
 def event_hash(previous: bytes, at: str, actor: str, verb: str, subject: str, detail: str) -> bytes:
@@ -48,6 +51,24 @@ def append(connection: Connection, at: datetime, actor: Officer, verb: str, subj
             hash=event_hash(previous, moment, actor.officer_id, verb, subject, stored),
         )
     )
+
+
+def head(connection: Connection) -> tuple[int, bytes]:
+    """Number and hash of the last event; 0 and `GENESIS` while there is none."""
+    columns = audit_event.c
+    row = connection.execute(select(columns.id, columns.hash).order_by(columns.id.desc()).limit(1)).first()
+    return (0, GENESIS) if row is None else (row.id, row.hash)
+
+
+def last_at(connection: Connection) -> datetime | None:
+    """When the last event was, or None while there is none."""
+    return connection.execute(select(audit_event.c.at).order_by(audit_event.c.id.desc()).limit(1)).scalar()
+
+
+def hash_of(connection: Connection, event_id: int) -> bytes | None:
+    """The hash of the event with this number, or None when there is none."""
+    found: bytes | None = connection.execute(_HASH_OF, {"event_id": event_id}).scalar()
+    return found
 
 
 def first_broken_event(connection: Connection) -> int | None:

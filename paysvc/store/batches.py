@@ -98,6 +98,8 @@ def insert_batches(
     transaction, after `queue_for_money` and with the cycle's row locked, so that nobody else
     can have moved them. Raises `Conflict` when one of them is gone.
     """
+    if not made:
+        return
     ids = next_ids(connection, "batch", len(made))
     counts = [len(one.rows) for one in made]
     insert_columns(
@@ -142,6 +144,12 @@ def list_batches(connection: Connection, cycle_id: int) -> list[Batch]:
     return _batches(
         connection, select(batch).where(batch.c.cycle_id == cycle_id).order_by(batch.c.bank_code, batch.c.part)
     )
+
+
+def list_of_state(connection: Connection, *states: BatchState) -> list[Batch]:
+    """The batches of all cycles that are in one of these states, oldest first."""
+    wanted = [state.value for state in states]
+    return _batches(connection, select(batch).where(batch.c.state.in_(wanted)).order_by(batch.c.id))
 
 
 def get_batch(connection: Connection, batch_id: int) -> Batch:

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, Row, and_, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from paysvc.domain.errors import Conflict, NotFound
-from paysvc.domain.instructions import CYCLE_NEXT, BatchState, CycleState, may_follow
+from paysvc.domain.instructions import CYCLE_NEXT, BatchState, CycleState, InstructionState, may_follow
 from paysvc.domain.programmes import ProgrammeKind
 from paysvc.store.bulk import Same, Values, insert_columns, next_ids
-from paysvc.store.tables import approval, batch, payment_cycle
+from paysvc.store.tables import approval, batch, instruction, lost_file, payment_cycle
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +137,21 @@ def change_cycle(connection: Connection, cycle: Cycle, **values: object) -> Cycl
 
 
 def codes_to_send(connection: Connection) -> list[str]:
-    """Cycles that are approved, or released with a batch whose way is not over, oldest first."""
+    """Cycles that are approved, or released with a batch whose way is not over, oldest first.
+
+    After a recovery also those of which a part waited until the files that were lost were in a plan again.
+    """
     under_way = exists().where(
         batch.c.cycle_id == payment_cycle.c.id,
         batch.c.state.in_([BatchState.SEALED.value, BatchState.SENDING.value, BatchState.UNKNOWN.value]),
     )
-    released = and_(payment_cycle.c.state == CycleState.RELEASED.value, under_way)
+    left_over = and_(
+        exists(select(lost_file.c.id)),
+        exists().where(
+            instruction.c.cycle_id == payment_cycle.c.id, instruction.c.state == InstructionState.PLANNED.value
+        ),
+    )
+    released = and_(payment_cycle.c.state == CycleState.RELEASED.value, or_(under_way, left_over))
     statement = (
         select(payment_cycle.c.code)
         .where(or_(payment_cycle.c.state == CycleState.APPROVED.value, released))

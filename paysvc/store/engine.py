@@ -10,7 +10,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -21,6 +21,7 @@ from sqlalchemy.pool import QueuePool
 
 from paysvc.domain.errors import BadSetting, ConnectorUnavailable
 from paysvc.failpoints import reach
+from paysvc.store.witness import Witness
 
 #: SQLite 3.7.0 to 3.51.2 can corrupt a WAL database when two connections write or checkpoint
 #: at the moment the log is reset; a web server beside a scheduler is exactly that. With these
@@ -87,6 +88,8 @@ class Database:
 
     engine: Engine
     description: str
+    #: What was done with this database, kept outside it; None where nothing is ever sent from it.
+    witness: Witness | None = None
     _shared: SharedWrites = field(default_factory=SharedWrites, repr=False, compare=False)
 
     @property
@@ -94,13 +97,18 @@ class Database:
         return self.engine.dialect.name == "postgresql"
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, in_doubt: bool = False) -> Iterator[Connection]:
         """One transaction that will write; committed at the end, rolled back on an exception.
 
         On SQLite it takes the write lock at once (`BEGIN IMMEDIATE`), so that two writers wait
         for each other instead of failing half way.
+
+        Raises `Waiting` when the database is older than what was done with it. `in_doubt` is for
+        the few that may write then: they pay nobody, or lead out of it.
         """
         with self.engine.connect().execution_options(paysvc_write=True) as connection, connection.begin():
+            if self.witness is not None and not in_doubt:
+                self.witness.require_trust_or_begin(connection)
             reach("begun", above=_CALLER)
             yield connection
             reach("written", above=_CALLER)
@@ -121,17 +129,26 @@ class Database:
         with self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
+    def require_writable(self) -> None:
+        """Raise `Waiting` as `write` does: for what begins with acting or reading, and writes later."""
+        if self.witness is not None:
+            with self.read() as connection:
+                self.witness.require_trust(connection)
+
     def close(self) -> None:
         self.engine.dispose()
 
 
-def open_database(url: str) -> Database:
-    """Connect, check version and settings. Raises `BadSetting` or `ConnectorUnavailable`."""
+def open_database(url: str, witness: Witness | None = None) -> Database:
+    """Connect, check version and settings. Raises `BadSetting` or `ConnectorUnavailable`.
+
+    With a `witness` every transaction that writes is held against it first.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        return _open_sqlite(url, parsed.database)
+        return replace(_open_sqlite(url, parsed.database), witness=witness)
     if parsed.drivername in ("postgresql", "postgresql+psycopg"):
-        return _open_postgresql(url)
+        return replace(_open_postgresql(url), witness=witness)
     raise BadSetting(
         "database_unknown",
         f"'{parsed.drivername}' is not a database paysvc knows.",

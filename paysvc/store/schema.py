@@ -30,7 +30,7 @@ def _config() -> Config:
 
 def upgrade(database: Database, revision: str = "head") -> None:
     """Run the migrations up to `revision`, in one transaction."""
-    with database.write() as connection:
+    with database.write(in_doubt=True) as connection:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
@@ -38,7 +38,7 @@ def upgrade(database: Database, revision: str = "head") -> None:
 
 def downgrade(database: Database, revision: str) -> None:
     """Run the migrations down to `revision` (`base` is an empty database)."""
-    with database.write() as connection:
+    with database.write(in_doubt=True) as connection:
         config = _config()
         config.attributes["connection"] = connection
         command.downgrade(config, revision)
@@ -84,5 +84,5 @@ def start_afresh(database: Database, mark: str) -> None:
             )
         downgrade(database, "base")
     upgrade(database)
-    with database.write() as connection:
+    with database.write(in_doubt=True) as connection:
         connection.execute(insert(setting).values(name=mark, value="made by start_afresh"))

@@ -21,7 +21,7 @@ from paysvc.domain.instructions import BatchState
 from paysvc.domain.money import VND
 from paysvc.domain.reconciliation import DiscrepancyKind
 from paysvc.domain.statement_chain import Fit, Link, fit
-from paysvc.store import batches, bookings, money_moves, sending, statements
+from paysvc.store import batches, bookings, lost_files, money_moves, sending, statements
 from paysvc.store.bookings import Columns, NewDiscrepancy
 from paysvc.store.bulk import WithNulls
 from paysvc.store.returns import InboundFile
@@ -123,6 +123,7 @@ def _take(
     known = _read_known(connection, bank_code, entries, at)
     positions = find_positions(TextColumn.of(known["end_to_end_id"]), entries.reference)
     booked = entries.status == BOOKED
+    lost_files.refuse_open(connection, bank_code, entries.reference.take(np.flatnonzero(positions < 0)))
     added = tally(_sent(known), entries, positions)
     debits_vnd, credits_vnd = _booked_sums(statement)
     funding = _funding(connection, entries, booked & (positions < 0))

@@ -16,7 +16,7 @@ from paysvc.domain.bank_returns import REFUSALS, STATUS_RANK, MergedStatus, merg
 from paysvc.domain.errors import FileRefused
 from paysvc.domain.instructions import BatchState
 from paysvc.domain.reconciliation import DiscrepancyKind
-from paysvc.store import bank_files, batches, bookings, money_moves, returns, sending
+from paysvc.store import bank_files, batches, bookings, lost_files, money_moves, returns, sending
 from paysvc.store.batches import Batch
 from paysvc.store.bookings import CHANGEABLE, Columns, NewDiscrepancy
 from paysvc.store.returns import InboundFile
@@ -59,6 +59,8 @@ def take_statuses(
     rows = _rows(named, said.groups, answered, known)
     places = {reference: row for row, reference in enumerate(known["end_to_end_id"])}
     found = [places.get(reference) for reference in rows.references]
+    strangers = sorted({one for one, row in zip(rows.references, found, strict=True) if row is None})
+    lost_files.refuse_open(connection, bank.code, strangers)
     if rows.references and not answered and not any(row is not None for row in found):
         raise MustWait("payments_unknown", "It speaks only of payments that this bank was not told to make.")
     ids = [None if row is None else known["id"][row] for row in found]
@@ -70,7 +72,6 @@ def take_statuses(
     noted = money_moves.apply(
         connection, bank.code, file.id, known, _joined(known, rows, found), nothing, nothing > 0, at, event
     )
-    strangers = sorted({one for one, row in zip(rows.references, found, strict=True) if row is None})
     _note_strangers(connection, bank.code, file, strangers, at)
     return Taken(statuses=len(rows.references), unknown_references=len(strangers), discrepancies=noted + len(strangers))
 

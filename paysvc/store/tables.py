@@ -634,6 +634,38 @@ send_attempt = Table(
     Column("detail", Text, nullable=False, server_default=""),
 )
 
+#: A file that had left before this database was put back in place of a later one, which knew it.
+lost_file = Table(
+    "lost_file",
+    metadata,
+    _id(),
+    Column("bank_code", String(20), nullable=False),
+    #: Of the cycle that it paid; "" where nobody knows.
+    Column("cycle_code", String(40), nullable=False),
+    Column("message_id", String(35), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("sha256", LargeBinary(32), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("written_by", String(120), nullable=False),
+    #: When bytes of it left for the first time, and the number of attempts since.
+    Column("left_at", Instant, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("found_at", Instant, nullable=False),
+    #: Set when two officers answer for it without a plan that says what it says.
+    Column("settled_at", Instant),
+    Column("settled_by", String(80)),
+    UniqueConstraint("bank_code", "message_id"),
+    CheckConstraint("(settled_at IS NULL) = (settled_by IS NULL)", name="settled_by_somebody"),
+)
+
+#: The EndToEndIds in the bytes of such a file: nothing else may pay under them.
+lost_reference = Table(
+    "lost_reference",
+    metadata,
+    Column("lost_file_id", ForeignKey("lost_file.id"), primary_key=True),
+    Column("reference", String(35), primary_key=True),
+)
+
 #: U5: every file a bank gave us, by digest; the bytes are in the vault.
 inbound_file = Table(
     "inbound_file",

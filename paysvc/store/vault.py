@@ -32,6 +32,15 @@ class Vault:
         self._folder = folder
         self._cipher = AESGCM(sealer.seal_key)
 
+    @property
+    def folder(self) -> Path:
+        """Where the files lie."""
+        return self._folder
+
+    def holds(self, digest: bytes) -> bool:
+        """Whether there is a file of this digest; whether it can be read, `get` says."""
+        return self._path(digest).exists()
+
     def put(self, content: bytes) -> bytes:
         """Keep the bytes and return their SHA-256; keeping the same bytes again is nothing."""
         digest = hashlib.sha256(content).digest()

@@ -90,9 +90,10 @@ def healthz() -> dict[str, Any]:
 @blueprint.get("/readyz")
 @public
 def readyz() -> tuple[dict[str, Any], int]:
-    """Ready to work: the database answers and has today's schema."""
+    """Ready to work: the database answers, has today's schema, and is the one that was last worked with."""
     try:
         schema.require_current(wiring().database)
+        wiring().database.require_writable()
     except PaysvcError as failure:
         return {"status": "not ready", "reason": failure.code}, 503
     return {"status": "ready"}, 200

@@ -104,7 +104,7 @@ _ALL = (
                 "    if not able.can_enquire:\n",
                 "    with desk.database.write() as connection:\n"
                 "        now = desk.clock.now()\n"
-                "        if bank_files.first_attempt_at(connection, file.id) < now - timedelta(hours=1):\n"
+                "        if ATTEMPTS.first_at(connection, file.id) < now - timedelta(hours=1):\n"
                 "            return sending.record_refused(connection, one, now, 'TIME')\n"
                 "    if not able.can_enquire:\n",
             ),

@@ -7,6 +7,7 @@ from typing import Any
 from flask_smorest import Blueprint
 from marshmallow import Schema, fields, validate
 
+from paysvc.domain.submission import Submission
 from paysvc.services import approve_plan as approving
 from paysvc.services import plan_payments as planning
 from paysvc.services import submit_batches as submitting
@@ -248,7 +249,7 @@ def list_approvals(cycle_code: str) -> listings.Rows:
 @idempotent
 @blueprint.response(200, SubmissionSchema)
 @needs("submit-batches")
-def submit_batches(cycle_code: str) -> submitting.Submission:
+def submit_batches(cycle_code: str) -> Submission:
     """Write the bank files of an approved plan and hand them over; safe to repeat."""
     return submitting.submit_batches(
         wiring().database,
