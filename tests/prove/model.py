@@ -1,0 +1,417 @@
+"""The model: an office over real services and a real database, beside banks with books of their own.
+
+Hypothesis draws what happens: plans, approvals, faults while sending, a bank's days and its
+papers in any order, crashes at any place, sleepers, intruders, jumps of the clock. After every
+step the invariants hold; in the end, with the faults over, both sides' books say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import seed as seeded
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
+
+from paysvc.bank_interface import BankFile
+from paysvc.clock import FixedClock
+from paysvc.domain.errors import Conflict, NotAllowed, PaysvcError
+from paysvc.domain.officers import Officer, Role
+from paysvc.store import cycles
+
+from . import model_bugs, model_rest
+from .model_bank import Killed, ModelBank
+from .model_door import look_at
+from .model_invariants import TALLY, Broken, Invariants, Tally
+from .model_office import BANK_OPTIONS, MAKER, MONTHS, START, SUBMITTER, Desk, DiskFull, Doom, Intruder, doomed, place
+
+SMALL = st.integers(0, 7)
+BANKS = st.sampled_from(sorted(BANK_OPTIONS))
+FAULTS = st.sampled_from(
+    (
+        *("well", "unreachable", "refused", "lost", "slow", "answer lost", "answer garbled"),
+        *("killed before it came", "killed after it came"),
+        *("asleep before it came", "asleep after it came", "asleep after it came, answer lost"),
+    )
+)
+DEEDS = st.sampled_from(
+    (
+        *("pay", "pay", "refuse", "return", "pay another amount", "debit again", "credit without debit"),
+        *("complete and refuse", "book what was refused", "take a stranger's money"),
+    )
+)
+STATUSES = st.sampled_from(("truth", "truth", "early", "half", "whole", "wrong totals", "cut"))
+STATEMENTS = st.sampled_from(("truth", "truth", "reissued", "with the next", "wrong total", "line missing", "cut"))
+#: What another desk does while the first one sleeps, and what is done under doom.
+VERBS = ("send", "collect", "reconcile")
+JUMPS = {
+    "a minute": timedelta(minutes=1), "two hours": timedelta(hours=2), "a day": timedelta(days=1),
+    "four days": timedelta(days=4), "nine days": timedelta(days=9), "two months": timedelta(days=61),
+}  # fmt: skip
+
+
+class Model(Invariants):
+    """One office and its three banks; each rule tells in plain words what it does."""
+
+    bug = model_bugs.NONE
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = FixedClock(START)
+        self.bank = {code: ModelBank(code, options, self.clock) for code, options in BANK_OPTIONS.items()}
+        self.home = place().set_up()
+        for one in self.bank.values():
+            one.watch = lambda file, code=one.code: look_at(self.home, code, file, self.clock)
+        self.bug.prepare(self.home)
+        self.desk = Desk(self.home, self.bank, self.clock)
+        self.stale: dict[str, cycles.Cycle] = {}
+        TALLY.examples += 1
+
+    # -------------------------------------------------------------------------- helpers
+
+    def tell(self, what: str) -> None:
+        TALLY.steps += 1
+        self.story.append(f"{self.clock.now():%d %b %H:%M}  {what}")
+
+    def add(self, what: str) -> None:
+        self.story[-1] += f": {what}"
+
+    def attempt(self, work: Callable[[], Any]) -> Any:
+        """Do it; a refusal in the service's own words is an answer, anything else is a fall."""
+        try:
+            found = work()
+        except PaysvcError as refusal:
+            self.add(f"refused, {refusal.code}")
+        except Killed as killed:
+            self.add(f"killed at '{killed}', everything is opened anew")
+            self.restart()
+        except DiskFull as full:
+            self.add(f"the disk was full at '{full.filename}'")
+        except Broken:
+            raise
+        except Exception as fall:  # noqa: BLE001  # whatever it is, it is the finding
+            self.fail("the_office_never_falls_over", f"{type(fall).__name__}: {fall}")
+        else:
+            return found if found is not None else True
+        return None
+
+    def restart(self) -> None:
+        self.desk.close()
+        self.desk = Desk(self.home, self.bank, self.clock)
+
+    def pick(self, which: int, *states: str) -> str:
+        """One of the cycles in these states."""
+        found = [code for code, state in self._cycles().items() if state in states]
+        return found[which % len(found)]
+
+    def _cycles(self) -> dict[str, str]:
+        self.look()
+        return self.now.cycles
+
+    def has(self, *states: str) -> bool:
+        return any(state in states for state in self._cycles().values())
+
+    @contextmanager
+    def another_desk(self, deeds: list[str], cycle: str) -> Iterator[None]:
+        """While the first desk is asleep in a sending, another does these; nothing of theirs is shared."""
+
+        def work() -> None:
+            other = Desk(self.home, self.bank, self.clock, 1)
+            for deed in deeds:
+                self.add(f"meanwhile another desk: {deed}")
+                if deed == "an hour":
+                    self.clock.advance(timedelta(hours=1))
+                else:
+                    self.attempt(lambda deed=deed: self.verb(other, deed, cycle))
+            other.close()
+
+        for one in self.bank.values():
+            one.while_asleep = work
+        self.desk.vault.before_get = work if "early" in deeds else None
+        try:
+            yield
+        finally:
+            self.desk.vault.before_get = None
+            for one in self.bank.values():
+                one.while_asleep = lambda: None
+
+    def verb(self, desk: Desk, name: str, cycle: str) -> Any:
+        return desk.send(cycle) if name == "send" else desk.collect() if name == "collect" else desk.reconcile()
+
+    # ---------------------------------------------------------------------------- plans
+
+    @initialize(is_approved=st.booleans())
+    def the_first_month(self, is_approved: bool) -> None:
+        self.tell("the first month is planned")
+        self.attempt(lambda: self.desk.plan(MONTHS[0]))
+        self._remember(MONTHS[0])
+        if is_approved:
+            self.add("and approved")
+            self.attempt(lambda: self.desk.submit_plan(MONTHS[0]))
+            self.attempt(lambda: self.desk.approve(MONTHS[0]))
+
+    def _remember(self, cycle: str) -> None:
+        with self.desk.database.read() as connection:
+            found = cycles.find_cycle(connection, cycle)
+        if found is not None:
+            self.stale.setdefault(cycle, found)
+
+    @precondition(lambda self: len(self._cycles()) < len(MONTHS))
+    @rule()
+    def plan_the_next_month(self) -> None:
+        month = MONTHS[len(self._cycles())]
+        self.tell(f"plan {month}")
+        self.attempt(lambda: self.desk.plan(month))
+        self._remember(month)
+
+    @precondition(lambda self: self.has("DRAFT"))
+    @rule(which=SMALL, again=st.booleans())
+    def submit_plan(self, which: int, again: bool) -> None:
+        cycle = self.pick(which, "DRAFT")
+        self.tell(f"{'plan anew and ' if again else ''}submit the plan of {cycle}")
+        if again:
+            self.attempt(lambda: self.desk.plan(cycle))
+        self.attempt(lambda: self.desk.submit_plan(cycle))
+
+    @precondition(lambda self: self.has("SUBMITTED"))
+    @rule(which=SMALL)
+    def approve(self, which: int) -> None:
+        cycle = self.pick(which, "SUBMITTED")
+        self.tell(f"approve {cycle}")
+        self.attempt(lambda: self.desk.approve(cycle))
+
+    @precondition(lambda self: self.has("SUBMITTED"))
+    @rule(which=SMALL, who=st.sampled_from((MAKER, SUBMITTER)))
+    def the_own_hand_approves(self, which: int, who: Officer) -> None:
+        cycle = self.pick(which, "SUBMITTED")
+        self.tell(f"{who.officer_id}, who had a hand in {cycle}, is an approver now and approves it")
+        try:
+            self.desk.approve(cycle, Officer(who.officer_id, Role.APPROVER))
+        except NotAllowed as refusal:
+            self.add(f"refused, {refusal.code}")
+        else:
+            self.fail("two_people_approve", f"{who.officer_id} could approve {cycle}")
+
+    @precondition(lambda self: self.has("SUBMITTED", "APPROVED"))
+    @rule(which=SMALL, deed=st.sampled_from(("return", "withdraw", "hold a payment of")))
+    def take_back(self, which: int, deed: str) -> None:
+        cycle = self.pick(which, "SUBMITTED", "APPROVED")
+        self.tell(f"{deed} {cycle}")
+        references = sorted(one.reference for one in self.now.instructions.values() if one.cycle == cycle)
+        if deed == "return":
+            self.attempt(lambda: self.desk.give_back(cycle))
+        elif deed == "withdraw":
+            self.attempt(lambda: self.desk.withdraw(cycle))
+        elif references:
+            self.attempt(lambda: self.desk.hold(cycle, references[which % len(references)]))
+
+    @precondition(lambda self: self.stale)
+    @rule(which=SMALL)
+    def a_program_writes_what_it_read_long_ago(self, which: int) -> None:
+        code = sorted(self.stale)[which % len(self.stale)]
+        self.tell(f"a program changes {code} as it was when it was planned")
+        try:
+            with self.desk.database.write() as connection:
+                was = cycles.get_cycle(connection, code).version
+                now = cycles.change_cycle(connection, self.stale[code])
+        except Conflict as refusal:
+            self.add(f"refused, {refusal.code}")
+            return
+        self.stale[code] = now
+        if was != now.version - 1:
+            self.fail("no_update_is_lost", f"{code} was at version {was} and is at {now.version}")
+
+    @precondition(lambda self: self.has("APPROVED"))
+    @rule(which=SMALL, what=st.sampled_from(("amount_vnd", "creditor_name", "creditor_bin")))
+    def an_intruder_changes_what_was_approved(self, which: int, what: str) -> None:
+        cycle = self.pick(which, "APPROVED")
+        reference = min(one.reference for one in self.now.instructions.values() if one.cycle == cycle)
+        self.tell(f"past the rules somebody changes {what} of {reference} in {cycle}, then it is to be sent")
+        intruder = Intruder(self.home)
+        intruder.change(reference, what)
+        try:
+            self.desk.send(cycle)
+        except Conflict as refusal:
+            self.add(f"refused, {refusal.code}")
+        else:
+            self.fail("what_leaves_is_what_was_approved", f"{cycle} was sent although {what} had been changed")
+        intruder.put_back()
+
+    # --------------------------------------------------------------------- to the banks
+
+    @precondition(lambda self: self.has("APPROVED", "RELEASED"))
+    @rule(which=SMALL, faults=st.lists(FAULTS, max_size=2),
+          deeds=st.lists(st.sampled_from((*VERBS, "an hour", "early")), min_size=1, max_size=3))  # fmt: skip
+    def send(self, which: int, faults: list[str], deeds: list[str]) -> None:
+        cycle = self.pick(which, "APPROVED", "RELEASED")
+        self.tell(f"send {cycle} [{', '.join(faults)}]")
+        # The banks run into the same faults one after the other, each from the first.
+        for bank in self.bank.values():
+            bank.faults = list(faults)
+        with self.another_desk([one for one in deeds], cycle):
+            self.attempt(lambda: self.desk.send(cycle))
+        for bank in self.bank.values():
+            bank.faults = []
+
+    @precondition(lambda self: self.has("APPROVED", "RELEASED"))
+    @rule(which=SMALL, code=BANKS, mood=st.sampled_from(("silent", "down")))
+    def ask_in_vain(self, which: int, code: str, mood: str) -> None:
+        cycle = self.pick(which, "APPROVED", "RELEASED")
+        self.tell(f"send {cycle} while {code} is {mood}")
+        self.bank[code].mood = mood
+        self.attempt(lambda: self.desk.send(cycle))
+        self.bank[code].mood = "well"
+
+    @precondition(lambda self: self.has("SUBMITTED", "APPROVED", "RELEASED"))
+    @rule(which=SMALL, verb=st.sampled_from((*VERBS, "send", "approve")), turn=st.integers(1, 24),
+          is_full=st.sampled_from((False, False, True)))  # fmt: skip
+    def end_in_the_middle(self, which: int, verb: str, turn: int, is_full: bool) -> None:
+        wanted = ("SUBMITTED",) if verb == "approve" else ("APPROVED", "RELEASED", "SUBMITTED")
+        if not self.has(*wanted):
+            wanted = ("SUBMITTED", "APPROVED", "RELEASED")
+        cycle = self.pick(which, *wanted)
+        doom = Doom(turn, is_full)
+        self.tell(f"{verb} ({cycle}), {'the disk is full' if is_full else 'killed'} at place {turn}")
+        with doomed(doom):
+            if verb == "approve":
+                self.attempt(lambda: self.desk.approve(cycle))
+            else:
+                self.attempt(lambda: self.verb(self.desk, verb, cycle))
+        TALLY.ended += bool(doom.place)
+        TALLY.done[doom.place] += bool(doom.place)
+
+    # ------------------------------------------------------------------- the banks' work
+
+    @precondition(lambda self: any(one.orders or one.under_way for one in self.bank.values()))
+    @rule(code=BANKS, deeds=st.lists(DEEDS, min_size=1, max_size=4), first=SMALL, states=st.booleans())
+    def a_bank_works(self, code: str, deeds: list[str], first: int, states: bool) -> None:
+        bank = self._bank(code)
+        self.tell(f"{bank.code} works: {', '.join(deeds)}{'; it closes the day' if states else ''}")
+        bank.arrive()
+        for number, deed in enumerate(deeds):
+            if bank.orders:
+                bank.do(deed, bank.orders[(first + number) % len(bank.orders)])
+        if states:
+            bank.state()
+
+    def _bank(self, code: str) -> ModelBank:
+        """This bank, or where it has nothing yet the first one that has."""
+        at_work = [one for one in self.bank.values() if one.orders or one.under_way]
+        return self.bank[code] if self.bank[code] in at_work else at_work[0]
+
+    @precondition(lambda self: any(one.taken_at for one in self.bank.values()))
+    @rule(code=BANKS, which=SMALL, kind=STATUSES, is_late=st.booleans())
+    def a_bank_reports(self, code: str, which: int, kind: str, is_late: bool) -> None:
+        bank = next(one for one in (self.bank[code], *self.bank.values()) if one.taken_at)
+        message = sorted(bank.taken_at)[which % len(bank.taken_at)]
+        self._hand_out(bank, bank.report(message, kind), is_late)
+
+    @precondition(lambda self: any(one.statements for one in self.bank.values()))
+    @rule(code=BANKS, which=SMALL, kind=STATEMENTS, is_late=st.booleans())
+    def a_bank_states(self, code: str, which: int, kind: str, is_late: bool) -> None:
+        bank = next(one for one in (self.bank[code], *self.bank.values()) if one.statements)
+        number = len(bank.statements) - which % len(bank.statements)
+        self._hand_out(bank, bank.statement(number, kind), is_late)
+
+    def _hand_out(self, bank: ModelBank, paper: Any, is_late: bool) -> None:
+        self.tell(f"{bank.code} writes {paper.what}{', and leaves it in a drawer' if is_late else ''}")
+        if is_late:
+            bank.drawer.append(paper)
+        else:
+            bank.put_out(paper)
+
+    @precondition(lambda self: any(one.drawer for one in self.bank.values()))
+    @rule(which=SMALL)
+    def a_drawer_is_emptied(self, which: int) -> None:
+        bank = next(one for one in self.bank.values() if one.drawer)
+        paper = bank.drawer.pop(which % len(bank.drawer))
+        self.tell(f"{bank.code} finds {paper.what} and puts it out")
+        bank.put_out(paper)
+
+    @precondition(lambda self: any(one.outbox for one in self.bank.values()))
+    @rule(code=BANKS, which=SMALL, other_bytes=st.booleans())
+    def a_bank_says_it_again(self, code: str, which: int, other_bytes: bool) -> None:
+        bank = next(one for one in (self.bank[code], *self.bank.values()) if one.outbox)
+        _, paper = bank.outbox[which % len(bank.outbox)]
+        self.tell(f"{bank.code} puts {paper.what} out again{' in other bytes' if other_bytes else ''}")
+        bank.put_out(paper, b" " * len(bank.outbox) if other_bytes else b"")
+
+    # ------------------------------------------------------------------------- and back
+
+    @precondition(lambda self: any(one.outbox for one in self.bank.values()))
+    @rule(gives=st.sampled_from((99, 99, 1, 0)), reconciles=st.booleans())
+    def collect(self, gives: int, reconciles: bool) -> None:
+        self.tell("collect" + ("" if gives == 99 else f", the line breaks after {gives}"))
+        for bank in self.bank.values():
+            bank.gives = gives
+        self.attempt(self.desk.collect)
+        for bank in self.bank.values():
+            bank.gives = 99
+        if reconciles:
+            self.add("reconcile")
+            self.attempt(self.desk.reconcile)
+
+    @rule(jump=st.sampled_from(sorted(JUMPS)))
+    def time_passes(self, jump: str) -> None:
+        self.tell(f"{jump} passes")
+        self.clock.advance(JUMPS[jump])
+
+    @rule()
+    def everything_is_opened_anew(self) -> None:
+        self.tell("the office is closed and opened")
+        self.restart()
+
+    def teardown(self) -> None:
+        try:
+            if not self.is_broken and self.facts is not None:
+                model_rest.come_to_rest(self)
+        finally:
+            self.desk.close()
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """What a run of the model came to; `violations` are the shortest stories found, `caught_by` their names."""
+
+    examples: int
+    steps: int
+    invariants_checked: int
+    crashes: int
+    violations: tuple[str, ...]
+    caught_by: tuple[str, ...]
+
+
+def run_model(examples: int, steps: int, seed: int, bug: str = "", *, shrink: bool = True) -> ModelResult:
+    """Run so many examples of at most so many steps; the same seed draws the same ones.
+
+    `bug` names one of `model_bugs.BUGS` to build in. Ends with the first violation, told as
+    shortly as Hypothesis can tell it unless `shrink` is False.
+    """
+    fault = model_bugs.BUGS[bug] if bug else model_bugs.NONE
+    machine = type("Model", (Model,), {"bug": fault})
+    phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
+    wanted = settings(
+        max_examples=examples, stateful_step_count=steps, deadline=None, database=None, phases=phases,
+        suppress_health_check=list(HealthCheck), report_multiple_bugs=False, print_blob=False,
+    )  # fmt: skip
+    TALLY.__init__()  # type: ignore[misc]  # counts from nothing
+    violations: list[Broken] = []
+    with ExitStack() as stack:
+        stack.enter_context(fault.built_in())
+        try:
+            run_state_machine_as_test(seeded(seed)(machine), settings=wanted)
+        except Broken as broken:
+            violations.append(broken)
+    return _result(TALLY, violations)
+
+
+def _result(tally: Tally, violations: list[Broken]) -> ModelResult:
+    return ModelResult(
+        tally.examples, tally.steps, tally.checked, tally.ended, tuple(map(str, violations)),
+        tuple(one.name for one in violations),
+    )  # fmt: skip
