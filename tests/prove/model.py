@@ -7,6 +7,7 @@ step the invariants hold; in the end, with the faults over, both sides' books sa
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,14 +19,13 @@ from hypothesis import seed as seeded
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
 
-from paysvc.bank_interface import BankFile
 from paysvc.clock import FixedClock
 from paysvc.domain.errors import Conflict, NotAllowed, PaysvcError
 from paysvc.domain.officers import Officer, Role
 from paysvc.store import cycles
 
 from . import model_bugs, model_rest
-from .model_bank import Killed, ModelBank
+from .model_bank import Killed, ModelBank, Paper
 from .model_door import look_at
 from .model_invariants import TALLY, Broken, Invariants, Tally
 from .model_office import BANK_OPTIONS, MAKER, MONTHS, START, SUBMITTER, Desk, DiskFull, Doom, Intruder, doomed, place
@@ -45,8 +45,11 @@ DEEDS = st.sampled_from(
         *("complete and refuse", "book what was refused", "take a stranger's money"),
     )
 )
-STATUSES = st.sampled_from(("truth", "truth", "early", "half", "whole", "wrong totals", "cut"))
-STATEMENTS = st.sampled_from(("truth", "truth", "reissued", "with the next", "wrong total", "line missing", "cut"))
+STATUSES = st.sampled_from(("truth", "truth", "early", "half", "whole"))
+STATEMENTS = st.sampled_from(("truth", "truth", "reissued", "with the next"))
+LIES = st.sampled_from(("wrong totals", "cut report", "wrong total", "line missing", "cut"))
+#: Whether a bank's paper is looked at now, fetched some time, or not yet put out.
+WHEN = st.sampled_from(("at once", "at once", "out", "late"))
 #: What another desk does while the first one sleeps, and what is done under doom.
 VERBS = ("send", "collect", "reconcile")
 JUMPS = {
@@ -70,6 +73,9 @@ class Model(Invariants):
         self.bug.prepare(self.home)
         self.desk = Desk(self.home, self.bank, self.clock)
         self.stale: dict[str, cycles.Cycle] = {}
+        #: What is always possible is done a few times only: it would crowd out all else.
+        self.tries: Counter[str] = Counter()
+        self.last_jump = -1
         TALLY.examples += 1
 
     # -------------------------------------------------------------------------- helpers
@@ -117,8 +123,9 @@ class Model(Invariants):
         return any(state in states for state in self._cycles().values())
 
     @contextmanager
-    def another_desk(self, deeds: list[str], cycle: str) -> Iterator[None]:
-        """While the first desk is asleep in a sending, another does these; nothing of theirs is shared."""
+    def another_desk(self, deeds: list[str], cycle: str, *, before_it_leaves: bool) -> Iterator[None]:
+        """While the first desk is asleep in a sending (or before it notes the attempt), another does
+        these; nothing of theirs is shared."""
 
         def work() -> None:
             other = Desk(self.home, self.bank, self.clock, 1)
@@ -132,7 +139,7 @@ class Model(Invariants):
 
         for one in self.bank.values():
             one.while_asleep = work
-        self.desk.vault.before_get = work if "early" in deeds else None
+        self.desk.vault.before_get = work if before_it_leaves else None
         try:
             yield
         finally:
@@ -145,15 +152,22 @@ class Model(Invariants):
 
     # ---------------------------------------------------------------------------- plans
 
-    @initialize(is_approved=st.booleans())
-    def the_first_month(self, is_approved: bool) -> None:
-        self.tell("the first month is planned")
+    @initialize(start=st.sampled_from(("planned", "approved", "approved", "booked", "booked")))
+    def the_first_month(self, start: str) -> None:
+        """Most of what can go wrong needs payments on their way, so many stories begin there."""
+        self.tell(f"the first month is {start}")
         self.attempt(lambda: self.desk.plan(MONTHS[0]))
         self._remember(MONTHS[0])
-        if is_approved:
-            self.add("and approved")
+        if start != "planned":
             self.attempt(lambda: self.desk.submit_plan(MONTHS[0]))
             self.attempt(lambda: self.desk.approve(MONTHS[0]))
+        if start == "booked":
+            self.attempt(lambda: self.desk.send(MONTHS[0]))
+            bank = self.bank["AGRI"]
+            self.add("on three days one payment was paid, another, and the first came back")
+            for deed, order in (("pay", 0), ("pay", 1), ("return", 0)):
+                bank.do(deed, bank.orders[order])
+                bank.state()
 
     def _remember(self, cycle: str) -> None:
         with self.desk.database.read() as connection:
@@ -161,7 +175,7 @@ class Model(Invariants):
         if found is not None:
             self.stale.setdefault(cycle, found)
 
-    @precondition(lambda self: len(self._cycles()) < len(MONTHS))
+    @precondition(lambda self: len(self._cycles()) < len(MONTHS) and not self.has("DRAFT"))
     @rule()
     def plan_the_next_month(self) -> None:
         month = MONTHS[len(self._cycles())]
@@ -173,6 +187,9 @@ class Model(Invariants):
     @rule(which=SMALL, again=st.booleans())
     def submit_plan(self, which: int, again: bool) -> None:
         cycle = self.pick(which, "DRAFT")
+        # A held month that a later draft carries is lost when both are drawn anew: the test
+        # of that name in test_prove_model.py shows it, and the model goes round it.
+        again = again and cycle == max(self._cycles())
         self.tell(f"{'plan anew and ' if again else ''}submit the plan of {cycle}")
         if again:
             self.attempt(lambda: self.desk.plan(cycle))
@@ -185,9 +202,10 @@ class Model(Invariants):
         self.tell(f"approve {cycle}")
         self.attempt(lambda: self.desk.approve(cycle))
 
-    @precondition(lambda self: self.has("SUBMITTED"))
+    @precondition(lambda self: self.has("SUBMITTED") and self.tries["own hand"] < 3)
     @rule(which=SMALL, who=st.sampled_from((MAKER, SUBMITTER)))
     def the_own_hand_approves(self, which: int, who: Officer) -> None:
+        self.tries["own hand"] += 1
         cycle = self.pick(which, "SUBMITTED")
         self.tell(f"{who.officer_id}, who had a hand in {cycle}, is an approver now and approves it")
         try:
@@ -197,9 +215,10 @@ class Model(Invariants):
         else:
             self.fail("two_people_approve", f"{who.officer_id} could approve {cycle}")
 
-    @precondition(lambda self: self.has("SUBMITTED", "APPROVED"))
+    @precondition(lambda self: self.has("SUBMITTED", "APPROVED") and self.tries["taken back"] < 4)
     @rule(which=SMALL, deed=st.sampled_from(("return", "withdraw", "hold a payment of")))
     def take_back(self, which: int, deed: str) -> None:
+        self.tries["taken back"] += 1
         cycle = self.pick(which, "SUBMITTED", "APPROVED")
         self.tell(f"{deed} {cycle}")
         references = sorted(one.reference for one in self.now.instructions.values() if one.cycle == cycle)
@@ -210,9 +229,10 @@ class Model(Invariants):
         elif references:
             self.attempt(lambda: self.desk.hold(cycle, references[which % len(references)]))
 
-    @precondition(lambda self: self.stale)
+    @precondition(lambda self: self.stale and self.tries["stale"] < 2)
     @rule(which=SMALL)
     def a_program_writes_what_it_read_long_ago(self, which: int) -> None:
+        self.tries["stale"] += 1
         code = sorted(self.stale)[which % len(self.stale)]
         self.tell(f"a program changes {code} as it was when it was planned")
         try:
@@ -226,9 +246,10 @@ class Model(Invariants):
         if was != now.version - 1:
             self.fail("no_update_is_lost", f"{code} was at version {was} and is at {now.version}")
 
-    @precondition(lambda self: self.has("APPROVED"))
+    @precondition(lambda self: self.has("APPROVED") and self.tries["intruder"] < 3)
     @rule(which=SMALL, what=st.sampled_from(("amount_vnd", "creditor_name", "creditor_bin")))
     def an_intruder_changes_what_was_approved(self, which: int, what: str) -> None:
+        self.tries["intruder"] += 1
         cycle = self.pick(which, "APPROVED")
         reference = min(one.reference for one in self.now.instructions.values() if one.cycle == cycle)
         self.tell(f"past the rules somebody changes {what} of {reference} in {cycle}, then it is to be sent")
@@ -246,26 +267,20 @@ class Model(Invariants):
 
     @precondition(lambda self: self.has("APPROVED", "RELEASED"))
     @rule(which=SMALL, faults=st.lists(FAULTS, max_size=2),
-          deeds=st.lists(st.sampled_from((*VERBS, "an hour", "early")), min_size=1, max_size=3))  # fmt: skip
-    def send(self, which: int, faults: list[str], deeds: list[str]) -> None:
+          deeds=st.lists(st.sampled_from(("send", *VERBS, "an hour")), max_size=2), is_kept_waiting=st.booleans(),
+          mood=st.sampled_from(("well", "well", "silent", "down")))  # fmt: skip
+    def send(self, which: int, faults: list[str], deeds: list[str], is_kept_waiting: bool, mood: str) -> None:
         cycle = self.pick(which, "APPROVED", "RELEASED")
-        self.tell(f"send {cycle} [{', '.join(faults)}]")
+        self.tell(
+            f"send {cycle} [{', '.join(faults)}]{'' if mood == 'well' else f', asked for a file the banks are {mood}'}"
+        )
         # The banks run into the same faults one after the other, each from the first.
         for bank in self.bank.values():
-            bank.faults = list(faults)
-        with self.another_desk([one for one in deeds], cycle):
+            bank.faults, bank.mood = list(faults), mood
+        with self.another_desk(["send", *deeds], cycle, before_it_leaves=is_kept_waiting):
             self.attempt(lambda: self.desk.send(cycle))
         for bank in self.bank.values():
-            bank.faults = []
-
-    @precondition(lambda self: self.has("APPROVED", "RELEASED"))
-    @rule(which=SMALL, code=BANKS, mood=st.sampled_from(("silent", "down")))
-    def ask_in_vain(self, which: int, code: str, mood: str) -> None:
-        cycle = self.pick(which, "APPROVED", "RELEASED")
-        self.tell(f"send {cycle} while {code} is {mood}")
-        self.bank[code].mood = mood
-        self.attempt(lambda: self.desk.send(cycle))
-        self.bank[code].mood = "well"
+            bank.faults, bank.mood = [], "well"
 
     @precondition(lambda self: self.has("SUBMITTED", "APPROVED", "RELEASED"))
     @rule(which=SMALL, verb=st.sampled_from((*VERBS, "send", "approve")), turn=st.integers(1, 24),
@@ -305,25 +320,39 @@ class Model(Invariants):
         return self.bank[code] if self.bank[code] in at_work else at_work[0]
 
     @precondition(lambda self: any(one.taken_at for one in self.bank.values()))
-    @rule(code=BANKS, which=SMALL, kind=STATUSES, is_late=st.booleans())
-    def a_bank_reports(self, code: str, which: int, kind: str, is_late: bool) -> None:
+    @rule(code=BANKS, which=SMALL, kind=STATUSES, when=WHEN)
+    def a_bank_reports(self, code: str, which: int, kind: str, when: str) -> None:
         bank = next(one for one in (self.bank[code], *self.bank.values()) if one.taken_at)
         message = sorted(bank.taken_at)[which % len(bank.taken_at)]
-        self._hand_out(bank, bank.report(message, kind), is_late)
+        self._hand_out(bank, bank.report(message, kind), when)
 
     @precondition(lambda self: any(one.statements for one in self.bank.values()))
-    @rule(code=BANKS, which=SMALL, kind=STATEMENTS, is_late=st.booleans())
-    def a_bank_states(self, code: str, which: int, kind: str, is_late: bool) -> None:
+    @rule(code=BANKS, which=SMALL, kind=STATEMENTS, when=WHEN)
+    def a_bank_states(self, code: str, which: int, kind: str, when: str) -> None:
         bank = next(one for one in (self.bank[code], *self.bank.values()) if one.statements)
         number = len(bank.statements) - which % len(bank.statements)
-        self._hand_out(bank, bank.statement(number, kind), is_late)
+        self._hand_out(bank, bank.statement(number, kind), when)
 
-    def _hand_out(self, bank: ModelBank, paper: Any, is_late: bool) -> None:
-        self.tell(f"{bank.code} writes {paper.what}{', and leaves it in a drawer' if is_late else ''}")
-        if is_late:
-            bank.drawer.append(paper)
+    @precondition(lambda self: any(one.statements for one in self.bank.values()))
+    @rule(code=BANKS, which=SMALL, lie=LIES, when=WHEN)
+    def a_bank_lies(self, code: str, which: int, lie: str, when: str) -> None:
+        bank = next(one for one in (self.bank[code], *self.bank.values()) if one.statements)
+        if lie in ("wrong totals", "cut report"):
+            message = sorted(bank.taken_at)[which % len(bank.taken_at)]
+            self._hand_out(bank, bank.report(message, lie.removesuffix(" report")), when)
         else:
-            bank.put_out(paper)
+            self._hand_out(bank, bank.statement(1 + which % len(bank.statements), lie), when)
+
+    def _hand_out(self, bank: ModelBank, paper: Paper, when: str) -> None:
+        self.tell(f"{bank.code} writes {paper.what}{', and leaves it in a drawer' if when == 'late' else ''}")
+        if when == "late":
+            bank.drawer.append(paper)
+            return
+        bank.put_out(paper)
+        if when == "at once":
+            self.add("collect and reconcile")
+            self.attempt(self.desk.collect)
+            self.attempt(self.desk.reconcile)
 
     @precondition(lambda self: any(one.drawer for one in self.bank.values()))
     @rule(which=SMALL)
@@ -356,15 +385,14 @@ class Model(Invariants):
             self.add("reconcile")
             self.attempt(self.desk.reconcile)
 
-    @rule(jump=st.sampled_from(sorted(JUMPS)))
-    def time_passes(self, jump: str) -> None:
-        self.tell(f"{jump} passes")
+    @precondition(lambda self: self.last_jump < len(self.story))
+    @rule(jump=st.sampled_from(sorted(JUMPS)), anew=st.booleans())
+    def time_passes(self, jump: str, anew: bool) -> None:
+        self.tell(f"{jump} passes{', and the office is closed and opened' if anew else ''}")
         self.clock.advance(JUMPS[jump])
-
-    @rule()
-    def everything_is_opened_anew(self) -> None:
-        self.tell("the office is closed and opened")
-        self.restart()
+        self.last_jump = len(self.story)
+        if anew:
+            self.restart()
 
     def teardown(self) -> None:
         try:

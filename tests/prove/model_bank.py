@@ -15,7 +15,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from paysvc.bank_interface import BankFile, BankRefused, BankUnreachable, Enquiry, FetchedFile, OutcomeUnknown, SendState
+from paysvc.bank_interface import (
+    BankFile,
+    BankRefused,
+    BankUnreachable,
+    Enquiry,
+    FetchedFile,
+    OutcomeUnknown,
+    SendState,
+)
 from paysvc.clock import FixedClock
 from tests.payment_world import ACCOUNT, PractisingBank, statement_file, status_file
 
@@ -313,7 +321,9 @@ class ModelBank:
     def put_out(self, paper: Paper, padding: bytes = b"") -> None:
         """The office may fetch it from now on; what it says has been said."""
         if padding:
-            paper = Paper(paper.content + padding, paper.is_true, paper.what + ", in other bytes", statement=paper.statement)
+            paper = Paper(
+                paper.content + padding, paper.is_true, paper.what + ", in other bytes", statement=paper.statement
+            )
         self.outbox.append((f"{self.code}-{len(self.outbox)}", paper))
         if paper.is_true:
             self.words.update(paper.messages)

@@ -174,5 +174,7 @@ def _traces(ask: Any, inbound: list[Inbound]) -> list[str]:
     for (reference,) in ask("SELECT reference FROM ledger_transaction"):
         for part in reference.split(":"):
             if part in digests:
-                found.append(f"{digests[part].name} is {digests[part].state} and moved money ({reference.split(':')[0]})")
+                found.append(
+                    f"{digests[part].name} is {digests[part].state} and moved money ({reference.split(':')[0]})"
+                )
     return found

@@ -322,4 +322,3 @@ class Invariants(RuleBasedStateMachine):
                 told[f"batch:{message}"] = state
             if told.get(f"batch:{message}", "SEALED") != state:
                 yield f"file {message} is {state}, in the trail {told.get(f'batch:{message}')}"
-
