@@ -12,7 +12,7 @@ from math import factorial
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from paysvc.clock import FixedClock
@@ -120,12 +120,13 @@ def test_every_order_and_repetition_of_up_to_five_messages_ends_in_one_state(
     orders = []
 
     @settings(
-        max_examples=6, derandomize=True, deadline=None, database=None, phases=[Phase.generate],
+        max_examples=4, derandomize=True, deadline=None, database=None, phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(
         st.lists(st.tuples(st.sampled_from(SENTENCES), st.integers(0, 1)), min_size=3, max_size=5), st.integers(0, 9)
     )
+    @example([("RJCT", 0), ("ACSC", 0), ("debit", 1), ("return", 1), ("RJCT", 1)], 1)
     def agree(said: list[tuple[str, int]], seed: int) -> None:
         bank = deepcopy(banks["AGRI"])
         files = messages_of(bank, said)
@@ -135,8 +136,8 @@ def test_every_order_and_repetition_of_up_to_five_messages_ends_in_one_state(
         assert len(ends) == 1, said
 
     agree()
-    assert len(orders) >= 6
-    assert sum(orders) >= 100
+    assert len(orders) >= 4
+    assert sum(orders) >= 120
 
 
 def end_of(

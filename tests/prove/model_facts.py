@@ -134,7 +134,8 @@ def _read(rows: sqlite3.Connection, after_event: int) -> Facts:
         statements=[
             Statement(bank, number, opening, closing, tuple(lines[one]))
             for one, bank, number, opening, closing in ask(
-                "SELECT id, bank_code, sequence, opening_vnd, closing_vnd FROM bank_statement ORDER BY bank_code, sequence"
+                "SELECT id, bank_code, sequence, opening_vnd, closing_vnd FROM bank_statement"
+                " ORDER BY bank_code, sequence"
             )
         ],
         postings={
@@ -149,7 +150,8 @@ def _read(rows: sqlite3.Connection, after_event: int) -> Facts:
         twice_live=len(
             ask(
                 "SELECT 1 FROM obligation_claim c JOIN instruction i ON i.entitlement_id = c.entitlement_id"
-                " WHERE i.state NOT IN ('REJECTED', 'RETURNED', 'CANCELLED') GROUP BY c.obligation_id HAVING COUNT(*) > 1"
+                " WHERE i.state NOT IN ('REJECTED', 'RETURNED', 'CANCELLED')"
+                " GROUP BY c.obligation_id HAVING COUNT(*) > 1"
             )
         ),
         persons=persons,

@@ -188,9 +188,9 @@ class Invariants(RuleBasedStateMachine):
     @holds
     def settled_means_booked(self) -> Iterator[str]:
         for one in self.now.instructions.values():
-            if one.state in ("SETTLED", "RETURNED"):
-                if not self.bank[one.bank].booked(one.reference, is_debit=True):
-                    yield f"{one.reference} is {one.state} and {one.bank} booked no debit"
+            debits = self.bank[one.bank].booked(one.reference, is_debit=True)
+            if one.state in ("SETTLED", "RETURNED") and not debits:
+                yield f"{one.reference} is {one.state} and {one.bank} booked no debit"
 
     @holds
     def rejected_means_that_the_bank_said_no(self) -> Iterator[str]:
@@ -248,9 +248,9 @@ class Invariants(RuleBasedStateMachine):
                 yield f"{expected} people are due for {cycle}, plans carry {len(self.now.persons[cycle])}"
         if before := self.before:
             for reference, one in before.instructions.items():
-                if reference not in self.now.instructions and before.cycles[one.cycle] in ("APPROVED", "RELEASED"):
-                    if self.now.cycles[one.cycle] not in ("DRAFT", "SUBMITTED"):
-                        yield f"{reference} is gone"
+                is_fixed = before.cycles[one.cycle] == "RELEASED" or self.now.cycles[one.cycle] == "APPROVED"
+                if reference not in self.now.instructions and is_fixed:
+                    yield f"{reference} is gone"
 
     # ------------------------------------------------------------------- what came back
 
