@@ -19,10 +19,10 @@ from paysvc.clock import FixedClock
 
 from .payment_world import status_file
 from .prove.model import run_model
-from .prove.model_bank import ModelBank, Paper
+from .prove.model_bank import Killed, ModelBank, Paper
 from .prove.model_bugs import BUGS
 from .prove.model_facts import read_facts
-from .prove.model_office import BANK_OPTIONS, START, Desk, place
+from .prove.model_office import BANK_OPTIONS, START, Desk, Doom, Intruder, doomed, place
 from .prove.model_rest import by_the_bank
 
 
@@ -76,6 +76,26 @@ def test_a_month_that_was_held_and_is_carried_later_survives_that_both_plans_are
         desk.plan(month)
     facts = read_facts(desk.home, 0)
     assert len(facts.due["2026-12"]) == 4
+
+
+@pytest.mark.parametrize("what", ["amount_vnd", "creditor_name", "creditor_bin"])
+def test_what_is_changed_between_the_batch_and_its_file_never_leaves(
+    office: tuple[Desk, dict[str, ModelBank]], what: str
+) -> None:
+    """The batch was made of what was approved; then the process ended, and somebody came past the rules."""
+    desk, banks = office
+    desk.submit_plan("2026-12")
+    desk.approve("2026-12")
+    with doomed(Doom(3)) as doom, pytest.raises(Killed):
+        desk.send("2026-12")
+    assert doom.place.endswith("_make_batches committed")
+    intruder = Intruder(desk.home)
+    intruder.change(min(read_facts(desk.home, 0).instructions), what)
+    assert [one.code for one in desk.send("2026-12").waiting] == ["batch_differs_from_approval"]
+    assert len(banks["AGRI"].leavings) == 1  # the other file
+    intruder.put_back()
+    assert desk.send("2026-12").is_complete
+    assert [one.problem for one in banks["AGRI"].leavings] == ["", ""]
 
 
 # -------------------------------------------------------------------------------- confluence

@@ -31,6 +31,8 @@ def look_at(home: Path, code: str, file: BankFile, clock: Clock) -> str:
         ).fetchone()
         if not tries[0]:
             return "no attempt was noted"
+        if rows.execute("SELECT 1 FROM send_attempt WHERE bank_file_id = ? AND outcome = 'sent'", (number,)).fetchone():
+            return "it was known to be there"
         approved = rows.execute(
             "SELECT COUNT(*) FROM approval a JOIN payment_cycle c ON c.id = a.cycle_id AND"
             " c.content_sha256 = a.content_sha256 WHERE a.cycle_id = ? AND a.cancelled_at IS NULL"
