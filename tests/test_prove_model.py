@@ -28,17 +28,17 @@ from .prove.model_rest import by_the_bank
 
 @pytest.mark.slow
 def test_both_sides_books_agree_whatever_happens() -> None:
-    found = run_model(40, 40, seed=2026)
+    found = run_model(25, 40, seed=2026)
     assert not found.violations, found.violations[0]
     # A model that does nothing proves nothing.
-    assert found.examples >= 40
-    assert found.steps > 500
-    assert found.invariants_checked > 5_000
-    assert found.crashes >= 5
+    assert found.examples >= 25
+    assert found.steps > 300
+    assert found.invariants_checked > 2_000
+    assert found.crashes >= 1
 
 
 #: The quickest to be noticed of each kind; `./run prove --bug` takes any of them.
-QUICK = ("approval-not-bound", "plan-update-lost", "status-last-wins", "time-out-taken-as-refusal")
+QUICK = ("approval-not-bound", "plan-update-lost", "sent-before-noted", "time-out-taken-as-refusal")
 
 
 @pytest.mark.slow
