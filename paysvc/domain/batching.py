@@ -123,6 +123,12 @@ def make_batches(
     return made, too_large
 
 
+def batch_sha256(cycle_code: str, bank_code: str, value_date: date, payments: Mapping[str, Sequence[Any]]) -> bytes:
+    """What `make_batches` gives a batch of exactly these payments as its digest, in the order of its file."""
+    said = said_of(payments, range(len(payments["end_to_end_id"])))
+    return content_sha256(cycle_code, bank_code, value_date, payments["purpose"][0], said)
+
+
 def said_of(planned: Mapping[str, Sequence[Any]], rows: Sequence[int]) -> dict[str, Iterable[str]]:
     """Everything that the bank will be told of these payments; an account by its blind index."""
     return {

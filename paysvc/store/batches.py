@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, Select, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, text, update
 
 from paysvc.domain.batching import MadeBatch
 from paysvc.domain.errors import Conflict
@@ -58,6 +58,20 @@ def queue_for_money(connection: Connection) -> None:
 def read_planned(connection: Connection, cycle_id: int) -> dict[str, list[Any]]:
     """The instructions of a cycle that are in no batch yet, one list a column."""
     columns = instruction.c
+    return _read_payments(
+        connection, (columns.cycle_id == cycle_id) & (columns.state == InstructionState.PLANNED.value)
+    )
+
+
+def read_batched(connection: Connection, batch_id: int) -> dict[str, list[Any]]:
+    """The instructions of a batch in the order of its file, with the columns of `read_planned`."""
+    return _read_payments(connection, instruction.c.batch_id == batch_id, instruction.c.batch_position)
+
+
+def _read_payments(
+    connection: Connection, where: ColumnElement[bool], *order: ColumnElement[Any]
+) -> dict[str, list[Any]]:
+    columns = instruction.c
     return read_columns(
         connection,
         select(
@@ -74,7 +88,8 @@ def read_planned(connection: Connection, cycle_id: int) -> dict[str, list[Any]]:
         .join(entitlement, entitlement.c.id == columns.entitlement_id)
         .join(programme, programme.c.code == entitlement.c.programme_code)
         .outerjoin(bank_account, bank_account.c.id == columns.account_id)
-        .where(columns.cycle_id == cycle_id, columns.state == InstructionState.PLANNED.value),
+        .where(where)
+        .order_by(*order),
     )
 
 

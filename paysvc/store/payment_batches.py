@@ -14,9 +14,10 @@ from paysvc.bank_interface import Capabilities, Channel
 from paysvc.core.messages import Debtor, PaymentBatch
 from paysvc.core.order_columns import PaymentColumns
 from paysvc.core.text_column import TextColumn
-from paysvc.domain.batching import remittance
+from paysvc.domain.batching import batch_sha256, remittance
 from paysvc.domain.errors import Conflict
 from paysvc.sealing import Sealer
+from paysvc.store import batches, cycles
 from paysvc.store.batches import Batch
 from paysvc.store.packed import Packed, read_packed
 from paysvc.store.tables import bank_account, beneficiary, entitlement, instruction, programme
@@ -32,8 +33,10 @@ def read_payment_batch(
 ) -> tuple[PaymentBatch, int]:
     """The batch in the order of its file, and how many payee names were cut to the bank's field.
 
-    Raises `Conflict` when the bank is not of the channel that was planned, and `CannotUnseal`.
+    Raises `Conflict` when the bank is not of the channel that was planned or the rows are not what
+    the batch was made of, and `CannotUnseal`.
     """
+    _refuse_if_changed(connection, one)
     stored = _read(connection, one.id)
     in_order = np.argsort(stored.numbers("batch_position"))
     if not stored.texts("channel").is_equal(able.channel).all():
@@ -59,6 +62,19 @@ def read_payment_batch(
         payments=payments.take(in_order),
     )
     return batch, cut
+
+
+def _refuse_if_changed(connection: Connection, one: Batch) -> None:
+    """A batch is made of approved rows and says so by its digest; a program may have ended since, and
+    somebody have changed the rows before their file was written."""
+    cycle = cycles.get_cycle_by_id(connection, one.cycle_id)
+    payments = batches.read_batched(connection, one.id)
+    if batch_sha256(cycle.code, one.bank_code, one.value_date, payments) != one.content_sha256:
+        raise Conflict(
+            "batch_differs_from_approval",
+            f"The payments of batch {one.message_id} are not those that were approved.",
+            next_step="Find out who changed the database; nothing of it was sent.",
+        )
 
 
 def _cut_names(names: TextColumn, length: int) -> tuple[TextColumn, int]:
