@@ -49,7 +49,7 @@ def _match_accounts(wiring: Wiring, arguments: Mapping[str, Any]) -> str:
 
 def _submit_batches(wiring: Wiring, arguments: Mapping[str, Any]) -> str:
     with wiring.database.read() as connection:
-        waiting = cycles.codes_to_send(connection)
+        waiting = cycles.codes_to_send(connection, wiring.clock.now())
     for code in waiting:
         submit_batches(
             wiring.database, wiring.sealer, wiring.vault, wiring.banks, wiring.clock, SYSTEM_OFFICER, cycle_code=code

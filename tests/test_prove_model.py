@@ -64,9 +64,6 @@ def office() -> Iterator[tuple[Desk, dict[str, ModelBank]]]:
     desk.close()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="drawing both drafts anew loses a month that was held in one and carried by the other"
-)
 def test_a_month_that_was_held_and_is_carried_later_survives_that_both_plans_are_drawn_anew(
     office: tuple[Desk, dict[str, ModelBank]],
 ) -> None:

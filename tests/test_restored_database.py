@@ -409,7 +409,7 @@ def test_nothing_new_leaves_while_a_lost_file_is_in_no_plan(office: Office) -> N
         assert waiting.code == "lost_file_open"
         assert lost[0] in waiting.message
     with world.database.read() as connection:
-        assert cycles.codes_to_send(connection) == [CYCLE]
+        assert cycles.codes_to_send(connection, world.clock.now()) == [CYCLE]
     assert [len(world.bank(code).sendings) for code in ("AGRI", "POST")] == [1, 1]
     # Two officers answer for the files; then the others may go.
     assert office.recover(by_hand=tuple(lost)).settled == tuple(lost)

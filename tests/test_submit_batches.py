@@ -29,7 +29,7 @@ from paysvc.store import audit_trail, bank_files
 from paysvc.store.engine import Database
 from paysvc.store.tables import bank_account, bank_file, batch, payment_cycle
 from paysvc.store.vault import Vault
-from tests.payment_world import CYCLE, PractisingBank, World, make_world
+from tests.payment_world import CYCLE, PractisingBank, World, make_world, status_file
 
 MakeWorld = Callable[..., World]
 
@@ -61,6 +61,11 @@ def taking_then(bank: PractisingBank, failure: BaseException) -> Callable[[BankF
         raise failure
 
     return send
+
+
+def speak(world: World, code: str) -> None:
+    """The bank says a word about one payment of the file it has."""
+    world.receive(status_file(f"S-{code}", statuses=[(world.references(code)[0], "ACSP", "", "")]), code=code)
 
 
 def stored_state(world: World, code: str = "AGRI") -> str:
@@ -247,6 +252,7 @@ def test_an_unreachable_bank_gets_the_same_bytes_later_and_the_others_do_not_wai
     assert [one.code for one in result.waiting] == ["bank_unreachable"]
     assert [one.state for one in result.batches] == [BatchState.SEALED, BatchState.SENT]
     assert world.balances()["reserved:NS"] == 1_250_000
+    speak(world, "POST")
     world.clock.advance(timedelta(days=40))
     assert world.submit().is_complete
     first, second = world.bank("AGRI").sendings
@@ -279,12 +285,14 @@ def test_time_passing_does_not_end_an_unknown(world: World) -> None:
     bank.script = [taking_then(bank, TimeoutError())]
     bank.answers = [Enquiry(SendState.STILL_UNKNOWN), BankUnreachable("no route"), RuntimeError("no idea")]
     world.submit()
+    speak(world, "POST")
     for _ in range(3):
         world.clock.advance(timedelta(days=30))
         assert [one.code for one in world.submit().waiting] == ["outcome_unknown"]
         assert stored_state(world) == "UNKNOWN"
     assert len(bank.sendings) == 1
-    assert world.submit().is_complete
+    # The bank has it; that it says nothing of it is another matter.
+    assert [one.code for one in world.submit().waiting] == ["bank_says_nothing"]
     assert len(bank.sendings) == 1
 
 
@@ -456,3 +464,61 @@ def test_a_sender_that_woke_up_with_the_banks_yes_is_believed(world: World) -> N
     world.submit()
     assert stored_state(world) == "SENT"
     assert len(bank.sendings) == 1
+
+
+# ---------------------------------------------------------------------- a bank that says nothing
+
+
+def test_a_bank_that_refused_a_file_without_a_word_is_found_out_by_asking(world: World) -> None:
+    world.submit()
+    speak(world, "AGRI")
+    bank, before = world.bank("POST"), world.balances()
+    (name,) = bank.has
+    bank.has.pop(name)
+    bank.refused[name] = "AM18 wrong number of payments"
+    world.clock.set(datetime(2026, 12, 6, 3, tzinfo=UTC))
+    assert world.submit().is_complete
+    assert bank.enquiries == 0  # it may still say something
+    world.clock.set(datetime(2026, 12, 8, 3, tzinfo=UTC))
+    result = world.submit()
+    assert result.is_complete
+    assert result.totals(BatchState.REFUSED).count == 1
+    (reference,) = world.references("POST")
+    assert (world.state_of(reference), world.payments()[reference]["reason_code"]) == ("REJECTED", "AM18")
+    amount = world.payments()[reference]["amount_vnd"]
+    after = world.balances()
+    assert after["fund:NS"] - before.get("fund:NS", 0) == amount
+    assert "cash_in_transit:POST" not in after
+    world.submit()
+    assert world.balances() == after
+
+
+def test_a_bank_that_has_the_file_and_says_nothing_is_no_reason_to_pay_again(world: World) -> None:
+    world.submit()
+    world.clock.set(datetime(2026, 12, 20, 3, tzinfo=UTC))
+    result = world.submit()
+    assert {one.code for one in result.waiting} == {"bank_says_nothing"}
+    assert {one.state for one in result.batches} == {BatchState.SENT}
+    assert len(world.bank().sendings) == 1
+
+
+def test_a_bank_has_as_long_to_speak_of_a_file_that_left_late(world: World) -> None:
+    world.bank().script = [raising(BankUnreachable("no route"))]
+    world.submit()
+    speak(world, "POST")
+    world.clock.set(datetime(2026, 12, 20, 3, tzinfo=UTC))
+    assert world.submit().is_complete
+    world.clock.advance(timedelta(days=2))
+    assert world.submit().is_complete
+    world.clock.advance(timedelta(days=2))
+    assert [one.code for one in world.submit().waiting] == ["bank_says_nothing"]
+
+
+def test_a_bank_that_spoke_of_one_payment_is_not_asked_about_the_others(world: World) -> None:
+    """One word about one payment of the file: the bank has taken it, and goes on speaking."""
+    world.submit()
+    for code in ("AGRI", "POST"):
+        speak(world, code)
+    world.clock.set(datetime(2026, 12, 20, 3, tzinfo=UTC))
+    assert world.submit().is_complete
+    assert world.bank().enquiries == 0

@@ -590,6 +590,11 @@ def upgrade() -> None:
     op.create_index(op.f('ix_obligation_claim_obligation_id'), 'obligation_claim', ['obligation_id'], unique=False)
     op.create_index('ix_obligation_claim_released', 'obligation_claim', ['obligation_id'], unique=False, sqlite_where=sa.text('released_at IS NOT NULL'), postgresql_where=sa.text('released_at IS NOT NULL'))
     op.create_index('uq_obligation_claim_standing', 'obligation_claim', ['obligation_id'], unique=True, sqlite_where=sa.text('released_at IS NULL'), postgresql_where=sa.text('released_at IS NULL'))
+    op.create_table('unplanned_obligation',
+    sa.Column('obligation_id', ID, nullable=False),
+    sa.ForeignKeyConstraint(['obligation_id'], ['obligation.id'], name=op.f('fk_unplanned_obligation_obligation_id')),
+    sa.PrimaryKeyConstraint('obligation_id', name=op.f('pk_unplanned_obligation'))
+    )
     op.create_table('statement_line',
     sa.Column('statement_id', ID, nullable=False),
     sa.Column('position', sa.Integer(), nullable=False),
@@ -703,6 +708,7 @@ def downgrade() -> None:
     op.drop_index('uq_obligation_claim_standing', table_name='obligation_claim', sqlite_where=sa.text('released_at IS NULL'), postgresql_where=sa.text('released_at IS NULL'))
     op.drop_index('ix_obligation_claim_released', table_name='obligation_claim', sqlite_where=sa.text('released_at IS NOT NULL'), postgresql_where=sa.text('released_at IS NOT NULL'))
     op.drop_index(op.f('ix_obligation_claim_obligation_id'), table_name='obligation_claim')
+    op.drop_table('unplanned_obligation')
     op.drop_table('obligation_claim')
     op.drop_index('uq_instruction_live', table_name='instruction', sqlite_where=sa.text('is_live'), postgresql_where=sa.text('is_live'))
     op.drop_index(op.f('ix_instruction_entitlement_id'), table_name='instruction')

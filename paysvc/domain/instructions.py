@@ -103,7 +103,8 @@ BATCH_NEXT: dict[BatchState, frozenset[BatchState]] = {
     BatchState.SENDING: frozenset({BatchState.SENT, BatchState.REFUSED, BatchState.UNKNOWN, BatchState.SEALED}),
     # SEALED from here only when the bank says NOT_RECEIVED.
     BatchState.UNKNOWN: frozenset({BatchState.SENT, BatchState.REFUSED, BatchState.SEALED}),
-    BatchState.SENT: frozenset(),
+    # Only when the bank, asked why it says nothing of the file, answers that it refused it.
+    BatchState.SENT: frozenset({BatchState.REFUSED}),
     BatchState.REFUSED: frozenset(),
 }
 

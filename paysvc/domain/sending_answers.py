@@ -42,6 +42,15 @@ def no_answer(bank_code: str, message_id: str, while_asking: str = "", verb: str
     )
 
 
+def says_nothing(bank_code: str, message_id: str) -> Waiting:
+    """The bank had the file, its day is over, and nothing came back of it."""
+    return Waiting(
+        "bank_says_nothing",
+        f"Bank {bank_code} has the file {message_id}, and has said nothing of its payments days after they were due.",
+        next_step="Ask the bank for its status file and its statements; nothing is taken for paid or for failed.",
+    )
+
+
 def needs_a_person(bank_code: str, message_id: str, why: str) -> Waiting:
     """The bank may have the file, and no program can find out safely."""
     return Waiting(

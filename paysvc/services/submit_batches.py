@@ -36,6 +36,7 @@ from paysvc.domain.sending_answers import (
     needs_a_person,
     no_answer,
     reason_of_refusal,
+    says_nothing,
     unreachable,
 )
 from paysvc.domain.submission import BatchReport, Submission, Unpayable
@@ -244,6 +245,8 @@ def _hand_over(desk: _Desk, cycle: Cycle, one: Batch) -> None:
         one = _ask(desk, one, file)
     if one.state is BatchState.SEALED:
         _send(desk, cycle, one, file)
+    if one.state is BatchState.SENT:
+        _ask_why_silent(desk, one, file)
 
 
 def _left_in_the_middle(desk: _Desk, one: Batch, file: StoredFile) -> Batch:
@@ -296,6 +299,31 @@ def _ask(desk: _Desk, one: Batch, file: StoredFile) -> Batch:
             return one
         desk.note(connection, one, {"state": one.state.value, "because": "the bank was asked"})
     return one
+
+
+def _ask_why_silent(desk: _Desk, one: Batch, file: StoredFile) -> None:
+    """A bank that took a file and says nothing of it may have refused it where nobody looks (crash point C23)."""
+    bank, now = desk.banks.get(one.bank_code), desk.clock.now()
+    with desk.database.read() as connection:
+        if not batches.is_batch_silent(connection, one.id, now):
+            return
+    desk.waiting.append(says_nothing(one.bank_code, one.message_id))
+    if not bank.adapter.capabilities.can_enquire:
+        return
+    try:
+        answer = bank.adapter.enquire(file.name, file.message_id)
+    except Exception:  # noqa: BLE001  # whatever goes wrong while asking, we know no more than before
+        return
+    if answer.state is not SendState.REFUSED or reason_of_refusal(answer.detail) in ALREADY_THERE:
+        return
+    with desk.database.write() as connection:
+        batches.queue_for_money(connection)
+        # A status file or a statement may have spoken meanwhile, and says more.
+        if batches.is_batch_silent(connection, one.id, now):
+            one = batches.get_batch(connection, one.id)
+            one = sending.record_refused(connection, one, now, reason_of_refusal(answer.detail))
+            desk.note(connection, one, {"state": one.state.value, "because": "asked why it said nothing"})
+            desk.waiting.pop()
 
 
 def _send(desk: _Desk, cycle: Cycle, one: Batch, file: StoredFile) -> None:

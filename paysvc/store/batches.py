@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select, text, update
 
+from paysvc.clock import vietnam_day
 from paysvc.domain.batching import MadeBatch
 from paysvc.domain.errors import Conflict
 from paysvc.domain.instructions import BATCH_NEXT, INSTRUCTION_NEXT, NOT_LIVE, BatchState, InstructionState, may_follow
 from paysvc.store.bulk import Same, insert_columns, next_ids, read_columns, update_columns
-from paysvc.store.tables import bank_account, batch, entitlement, instruction, programme
+from paysvc.store.tables import (
+    bank_account,
+    bank_file,
+    batch,
+    entitlement,
+    instruction,
+    programme,
+    send_attempt,
+)
+
+#: How many days a bank may say nothing of a file that it has and whose day is over, before it is asked.
+SILENT_DAYS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +164,30 @@ def insert_batches(
     )
     if moved != len(batched):
         raise Conflict("instruction_changed", "A payment of the plan changed while the batches were made.")
+
+
+def is_silent(now: datetime) -> ColumnElement[bool]:
+    """True of a batch that its bank has had for `SILENT_DAYS`, past its day, without a word about any payment.
+
+    Nothing is taken for failed because time passes; but a bank that says nothing is asked.
+    """
+    since = now - timedelta(days=SILENT_DAYS)
+    spoken_of = exists().where(
+        instruction.c.batch_id == batch.c.id,
+        or_(instruction.c.state != InstructionState.SENT.value, instruction.c.best_status != ""),
+    )
+    just_left = exists().where(
+        bank_file.c.batch_id == batch.c.id,
+        send_attempt.c.bank_file_id == bank_file.c.id,
+        send_attempt.c.started_at > since,
+    )
+    is_over = batch.c.value_date < vietnam_day(since)
+    return and_(batch.c.state == BatchState.SENT.value, is_over, ~just_left, ~spoken_of)
+
+
+def is_batch_silent(connection: Connection, batch_id: int, now: datetime) -> bool:
+    """Whether the bank has said nothing of this batch; see `is_silent`."""
+    return connection.execute(select(exists().where(batch.c.id == batch_id, is_silent(now)))).scalar_one()
 
 
 def list_batches(connection: Connection, cycle_id: int) -> list[Batch]:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from paysvc.domain.errors import Conflict, NotFound
 from paysvc.domain.instructions import CYCLE_NEXT, BatchState, CycleState, InstructionState, may_follow
 from paysvc.domain.programmes import ProgrammeKind
+from paysvc.store.batches import is_silent
 from paysvc.store.bulk import Same, Values, insert_columns, next_ids
 from paysvc.store.tables import approval, batch, instruction, lost_file, payment_cycle
 
@@ -136,8 +137,9 @@ def change_cycle(connection: Connection, cycle: Cycle, **values: object) -> Cycl
     return get_cycle(connection, cycle.code)
 
 
-def codes_to_send(connection: Connection) -> list[str]:
-    """Cycles that are approved, or released with a batch whose way is not over, oldest first.
+def codes_to_send(connection: Connection, now: datetime) -> list[str]:
+    """Cycles that are approved, or released with a batch whose way is not over or of which its bank says
+    nothing, oldest first.
 
     After a recovery also those of which a part waited until the files that were lost were in a plan again.
     """
@@ -145,13 +147,14 @@ def codes_to_send(connection: Connection) -> list[str]:
         batch.c.cycle_id == payment_cycle.c.id,
         batch.c.state.in_([BatchState.SEALED.value, BatchState.SENDING.value, BatchState.UNKNOWN.value]),
     )
+    silent = exists().where(batch.c.cycle_id == payment_cycle.c.id, is_silent(now))
     left_over = and_(
         exists(select(lost_file.c.id)),
         exists().where(
             instruction.c.cycle_id == payment_cycle.c.id, instruction.c.state == InstructionState.PLANNED.value
         ),
     )
-    released = and_(payment_cycle.c.state == CycleState.RELEASED.value, or_(under_way, left_over))
+    released = and_(payment_cycle.c.state == CycleState.RELEASED.value, or_(under_way, silent, left_over))
     statement = (
         select(payment_cycle.c.code)
         .where(or_(payment_cycle.c.state == CycleState.APPROVED.value, released))

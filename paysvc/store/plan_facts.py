@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, or_, select
+from sqlalchemy import Connection, and_, exists, func, null, or_, select, union_all
 
 from paysvc.domain.disbursement import OFFICER_HELD
 from paysvc.store.bulk import read_columns
@@ -21,6 +21,7 @@ from paysvc.store.tables import (
     obligation_claim,
     programme,
     resubmission,
+    unplanned_obligation,
 )
 
 Columns = dict[str, list[Any]]
@@ -86,7 +87,8 @@ def read_known_dues(connection: Connection, programme_codes: Sequence[str], peri
 
 
 def read_owed(connection: Connection, programme_codes: Sequence[str], last_period: str) -> Columns:
-    """Obligations up to `last_period` that no plan carries now: held, excluded, or to be paid again.
+    """Obligations up to `last_period` that no plan carries now: held, excluded, left by a draft that was
+    drawn anew, or to be paid again.
 
     What a payment that left carried is there only while its re-submission is approved and neither
     that payment nor another of the same dues is live: the bank may have booked it late.
@@ -101,7 +103,8 @@ def read_owed(connection: Connection, programme_codes: Sequence[str], last_perio
     released = select(claim.obligation_id, func.max(claim.entitlement_id).label("entitlement_id")).where(
         claim.released_at.is_not(None)
     )
-    last = released.group_by(claim.obligation_id).subquery()
+    unplanned = select(unplanned_obligation.c.obligation_id, null().label("entitlement_id"))
+    last = union_all(released.group_by(claim.obligation_id), unplanned).subquery()
     paid_before = (
         select(claim.obligation_id, func.max(instruction.c.generation).label("generation"))
         .join(instruction, instruction.c.entitlement_id == claim.entitlement_id)
@@ -129,13 +132,14 @@ def read_owed(connection: Connection, programme_codes: Sequence[str], last_perio
             obligation.c.beneficiary_id,
             obligation.c.amount_vnd,
             obligation.c.rate_id,
-            entitlement.c.disposition,
+            # Carried by a draft that was drawn anew without it: it is as if held.
+            func.coalesce(entitlement.c.disposition, "held").label("disposition"),
             func.coalesce(paid_before.c.generation + 1, 0).label("generation"),
             enrolment.c.channel,
         )
         .select_from(last)
         .join(obligation, obligation.c.id == last.c.obligation_id)
-        .join(entitlement, entitlement.c.id == last.c.entitlement_id)
+        .outerjoin(entitlement, entitlement.c.id == last.c.entitlement_id)
         .outerjoin(paid_before, paid_before.c.obligation_id == obligation.c.id)
         .outerjoin(
             enrolment,

@@ -21,11 +21,14 @@ from sqlalchemy import (
     Select,
     Text,
     cast,
+    column,
     delete,
     exists,
     func,
+    insert,
     or_,
     select,
+    table,
     text,
     update,
 )
@@ -46,13 +49,18 @@ from paysvc.store.tables import (
     programme,
     rate,
     replacement,
+    unplanned_obligation,
 )
 
 _Name = TypeVar("_Name", str, tuple[str, str])
 
 
 def clear_draft(connection: Connection, cycle_id: int) -> None:
-    """Take out everything the draft holds, and what became due only through it."""
+    """Take out everything the draft holds, and what became due only through it.
+
+    Dues of other months than its own stay: another plan had recorded them, and may have been drawn
+    anew without them since. The next plan of their programme carries them.
+    """
     lines = select(entitlement.c.id).where(entitlement.c.cycle_id == cycle_id)
     payments = select(instruction.c.id).where(instruction.c.cycle_id == cycle_id)
     connection.execute(delete(replacement).where(replacement.c.instruction_id.in_(payments)))
@@ -67,10 +75,12 @@ def clear_draft(connection: Connection, cycle_id: int) -> None:
     )
     connection.execute(delete(obligation_claim).where(obligation_claim.c.entitlement_id.in_(lines)))
     connection.execute(delete(entitlement).where(entitlement.c.cycle_id == cycle_id))
-    connection.exec_driver_sql(
-        "DELETE FROM obligation WHERE id IN (SELECT id FROM draft_obligation)"
-        " AND NOT EXISTS (SELECT 1 FROM obligation_claim c WHERE c.obligation_id = obligation.id)"
-    )
+    connection.exec_driver_sql("DELETE FROM draft_obligation WHERE id IN (SELECT obligation_id FROM obligation_claim)")
+    its_own = obligation.c.period.in_(get_cycle_by_id(connection, cycle_id).periods)
+    nobodys = obligation.c.id.in_(select(column("id")).select_from(table("draft_obligation")))
+    others = select(obligation.c.id).where(nobodys, ~its_own)
+    connection.execute(insert(unplanned_obligation).from_select(["obligation_id"], others))
+    connection.execute(delete(obligation).where(nobodys, its_own))
     connection.exec_driver_sql("DROP TABLE draft_obligation")
 
 
@@ -93,6 +103,8 @@ def insert_lines(connection: Connection, cycle_id: int, columns: Mapping[str, Va
 def insert_claims(connection: Connection, columns: Mapping[str, Values]) -> None:
     """Write which line carries which obligation: entitlement_id, obligation_id, released_at."""
     insert_columns(connection, obligation_claim, columns, staged=True)
+    planned = exists().where(obligation_claim.c.obligation_id == unplanned_obligation.c.obligation_id)
+    connection.execute(delete(unplanned_obligation).where(planned))
 
 
 def insert_instructions(connection: Connection, cycle_id: int, columns: Mapping[str, Values]) -> None:

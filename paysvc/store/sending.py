@@ -43,14 +43,17 @@ def record_sent(connection: Connection, one: Batch, at: datetime) -> Batch:
 def record_refused(connection: Connection, one: Batch, at: datetime, reason_code: str) -> Batch:
     """The bank refused the file as a whole: its payments are rejected, their money is free.
 
-    Raises `Conflict` when the batch changed since it was read.
+    It may have taken the file first, and have refused it without a word: then the money comes back
+    from transit. Raises `Conflict` when the batch changed since it was read.
     """
+    was_sent = one.state is BatchState.SENT
     moved = batches.move_batch(connection, one, BatchState.REFUSED)
     batches.refuse_instructions(connection, one.id, reason_code)
     batches.move_instructions(connection, one.id, InstructionState.REJECTED, one.count)
     postings = []
     for share in batches.fund_shares(connection, one.id):
-        postings.append(ledger.Posting(ledger.reserved(share.fund_code), -share.sum_vnd, share.count))
+        source = in_transit(one.bank_code, share.channel) if was_sent else ledger.reserved(share.fund_code)
+        postings.append(ledger.Posting(source, -share.sum_vnd, share.count))
         postings.append(ledger.Posting(ledger.fund(share.fund_code), share.sum_vnd, share.count))
     ledger.post(connection, at, "batch_refused", f"batch_refused:{one.bank_code}:{one.message_id}", postings)
     return moved

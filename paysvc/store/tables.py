@@ -530,6 +530,14 @@ obligation_claim = Table(
     ),
 )
 
+#: Dues of earlier months that only a draft carried, until it was drawn anew without them: the next
+#: plan of their programme carries them. No claim leads to them, and all history is too much to search.
+unplanned_obligation = Table(
+    "unplanned_obligation",
+    metadata,
+    Column("obligation_id", ForeignKey("obligation.id"), primary_key=True),
+)
+
 #: One credit. Everything the bank will be told is frozen here before approval.
 instruction = Table(
     "instruction",

@@ -24,6 +24,8 @@ from tests.postgresql_server import NoServer, running_server
 from . import syscalls
 from .bugs import BUGS
 from .crew import NotDone, Tally
+from .model import run_model
+from .model_bugs import BUGS as MODEL_BUGS
 from .places import all_places
 from .slots import run_slots
 from .syscalls import Boundary
@@ -32,8 +34,11 @@ from .world import Harm, Violation, World, months, world
 #: A world lives for so many months before a new one is made.
 _MONTHS = 6
 
-#: Of ten turns, whose they are: months under kills, system calls, slots.
-_TURNS = ("month", "calls", "month", "month", "calls", "month", "slots", "month", "calls", "month")
+#: How many sequences of the model make a turn, and how long each may be.
+_MODEL_EXAMPLES, _MODEL_STEPS = 8, 50
+
+#: Whose turn it is, again and again.
+_TURNS = ("month", "calls", "model", "slots", "calls", "month", "calls", "calls", "model", "calls")
 
 
 @dataclass(slots=True)
@@ -75,19 +80,28 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--level", choices=(*LEVELS, "all"), default="all", help="only this one (all)")
     parser.add_argument("--seed", type=int, help="of the first world (drawn): the same draws, not the same kills")
     parser.add_argument("--months", type=int, default=_MONTHS, help=f"that a world lives ({_MONTHS})")
-    parser.add_argument("--bug", choices=sorted(BUGS), metavar="NAME", default="", help="build this seeded fault in")
+    parser.add_argument(
+        "--bug", choices=sorted(LEVELS_OF_BUG), metavar="NAME", default="", help="build this seeded fault in"
+    )
     parser.add_argument("--list-bugs", action="store_true", help="name the seeded faults")
     parser.add_argument("--keep", type=Path, help="a folder in which a world that failed is left")
     options = parser.parse_args(words)
     if options.list_bugs:
-        for bug in BUGS.values():
-            print(f"{bug.name:28} {bug.what}")
+        for name in sorted(LEVELS_OF_BUG):
+            print(f"{name:32} {'+'.join(LEVELS_OF_BUG[name]):18} {WHAT[name]}")
         return 0
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**9)
     kinds = ("sqlite", "postgresql") if options.database == "both" else (options.database,)
     start = time.monotonic()
     found = Run(seed, start + options.minutes * 60, options.bug, options.months, options.keep)
-    turns = _TURNS if options.level == "all" else (options.level,)
+    turns = [
+        level
+        for level in (_TURNS if options.level == "all" else (options.level,))
+        # A level in which the fault cannot be built would only say that all is well.
+        if not options.bug or level in LEVELS_OF_BUG[options.bug]
+    ]
+    if not turns:
+        parser.error(f"{options.bug} is not built into {options.level}")
     with _databases(kinds) as servers:
         for number in count():
             kind = kinds[number % len(kinds)]
@@ -195,10 +209,28 @@ def _slots(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
         raise Violation("; ".join(result.problems))
 
 
+def _model(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
+    """Some sequences of what may happen, each step followed by all invariants; in process, on SQLite."""
+    if kind != "sqlite":
+        return
+    result = run_model(_MODEL_EXAMPLES, _MODEL_STEPS, seed, found.bug)
+    found.trials["model"] = found.trials.get("model", 0) + result.examples
+    found.trials["model_steps"] = found.trials.get("model_steps", 0) + result.steps
+    found.tally(kind).errors += result.crashes
+    if result.violations:
+        raise Violation("\n".join(result.violations))
+
+
 LEVELS: dict[str, Callable[[Run, str, str, Path, int], None]] = {
     "month": _months,
     "calls": _calls,
     "slots": _slots,
+    "model": _model,
+}
+WHAT = {bug.name: bug.what for bug in BUGS.values()} | {bug.name: bug.sentence for bug in MODEL_BUGS.values()}
+#: A fault may be built in twice: into the service's source, and into the model's process.
+LEVELS_OF_BUG = {
+    name: (BUGS[name].levels if name in BUGS else ()) + (("model",) if name in MODEL_BUGS else ()) for name in WHAT
 }
 
 

@@ -39,6 +39,8 @@ class Bug:
     what: str
     edits: tuple[Edit, ...] = ()
     schema: str = ""
+    #: In which levels of the proving ground it can show.
+    levels: tuple[str, ...] = ("month",)
 
 
 _SUBMIT = "paysvc.services.submit_batches"
@@ -369,6 +371,7 @@ _ALL = (
             Edit("paysvc.store.leases", "take", "        where=lease.c.until <= now,\n", ""),
             Edit("paysvc.store.leases", "take", "    if held is not None:\n", "    if False:\n"),
         ),
+        levels=("slots",),
     ),
     Bug(
         "no-rule-u1",
@@ -389,6 +392,7 @@ _ALL = (
         "no-sync",
         "The database is told not to wait until the disk has what it writes.",
         (Edit("paysvc.store.engine", "_open_sqlite", '"synchronous = FULL"', '"synchronous = OFF"'),),
+        levels=("calls",),
     ),
 )
 

@@ -21,7 +21,6 @@ from paysvc.domain.statement_chain import Fit
 from paysvc.services import approve_plan, submit_batches
 from paysvc.store import (
     audit_trail,
-    bank_files,
     batches,
     cycles,
     ledger,
@@ -30,7 +29,8 @@ from paysvc.store import (
     statement_taking,
     status_taking,
 )
-from paysvc.store.bank_files import AttemptOutcome
+from paysvc.store.attempts import AttemptOutcome, Attempts
+from paysvc.store.bank_files import ATTEMPTS
 from paysvc.store.engine import Database
 from paysvc.store.returns import FileState
 from paysvc.store.tables import batch, instruction, payment_cycle
@@ -208,7 +208,7 @@ def sleeper_overwrites(patch: Patch) -> None:
             note(desk, claimed, file, number, outcome, *rest)
             return
         with desk.database.write() as connection:
-            bank_files.finish_attempt(connection, file.id, number, desk.clock.now(), outcome, "")
+            ATTEMPTS.finish(connection, file.id, number, desk.clock.now(), outcome, "")
             one = _set(connection, claimed, BatchState.UNKNOWN)
             connection.execute(
                 update(instruction).where(instruction.c.batch_id == one.id).values(state="UNKNOWN", is_live=True)
@@ -235,7 +235,7 @@ def unknown_expires(patch: Patch) -> None:
 
     def expire(desk: Any, one: Any, file: Any) -> Any:
         with desk.database.write() as connection:
-            first = bank_files.first_attempt_at(connection, file.id)
+            first = ATTEMPTS.first_at(connection, file.id)
             if first is not None and desk.clock.now() - first >= timedelta(hours=1):
                 one = sending.record_not_sent(connection, one)
                 desk.note(connection, one, {"state": one.state.value, "because": "too old"})
@@ -247,10 +247,10 @@ def unknown_expires(patch: Patch) -> None:
 
 @_bug("A file is sent again however long ago the bank last remembered it.")
 def retry_past_the_window(patch: Patch) -> None:
-    def just_now(connection: Any, file_id: int) -> datetime | None:
+    def just_now(attempts: Any, connection: Any, file_id: int) -> datetime | None:
         return None
 
-    patch.setattr(bank_files, "first_attempt_at", just_now)
+    patch.setattr(Attempts, "first_at", just_now)
 
 
 @_bug("A file is sent again to a bank that does not notice a second one.")
@@ -272,30 +272,30 @@ def retry_without_memory(patch: Patch) -> None:
 def retry_with_new_bytes(patch: Patch) -> None:
     send = submit_batches._send
 
-    def dated(desk: Any, one: Any, file: Any) -> None:
+    def dated(*words: Any) -> None:
         with patch.context() as inner:
             made = submit_batches.BankFile
-            day = f" {desk.clock.now():%d}".encode()
+            day = f" {words[0].clock.now():%d}".encode()
             inner.setattr(submit_batches, "BankFile", lambda name, content, *more: made(name, content + day, *more))
-            send(desk, one, file)
+            send(*words)
 
     patch.setattr(submit_batches, "_send", dated)
 
 
 @_bug("The file leaves before the attempt is written down.")
 def sent_before_noted(patch: Patch) -> None:
-    start = bank_files.start_attempt
+    start = Attempts.start
 
-    def late(connection: Any, file_id: int, at: datetime) -> int:
+    def late(attempts: Any, connection: Any, file_id: int, at: datetime) -> int:
         return 1
 
     def note(desk: Any, claimed: Any, file: Any, number: int, *rest: Any) -> None:
         with desk.database.write() as connection:
-            number = start(connection, file.id, desk.clock.now())
+            number = start(ATTEMPTS, connection, file.id, desk.clock.now())
         noted(desk, claimed, file, number, *rest)
 
     noted = submit_batches._note_answer
-    patch.setattr(bank_files, "start_attempt", late)
+    patch.setattr(Attempts, "start", late)
     patch.setattr(submit_batches, "_note_answer", note)
 
 

@@ -386,6 +386,12 @@ class World:
         waiting = self._one("SELECT count(*) FROM inbound_file WHERE state = 'STORED'")
         if waiting:
             return f"{waiting} files not decided"
+        silent = self._one(
+            "SELECT count(*) FROM batch b WHERE b.state = 'SENT' AND NOT EXISTS (SELECT 1 FROM instruction i"
+            " WHERE i.batch_id = b.id AND (i.state <> 'SENT' OR i.best_status <> ''))"
+        )
+        if silent:
+            return f"{silent} batches of which no bank says anything"
         for bank in self.banks:
             code = bank.profile.code
             ledger = _bank_ledger(self, bank)
@@ -464,11 +470,7 @@ def _bank_ledger(world: World, bank: MockBank) -> Callable[[str], list[Any]]:
 
 def _for(bank: MockBank, wishes: dict[str, Any]) -> dict[str, Any]:
     """What this kind of bank can be asked for."""
-    return {
-        name: value
-        for name, value in wishes.items()
-        if name not in {"iso": (), "delimited": _ISO_ONLY, "post": (*_ISO_ONLY, "refuse_files")}[bank.profile.profile]
-    }
+    return {name: value for name, value in wishes.items() if bank.profile.profile == "iso" or name not in _ISO_ONLY}
 
 
 _ISO_ONLY = ("wrong_currency", "pending")
