@@ -27,6 +27,7 @@ from .crew import NotDone, Tally
 from .model import run_model
 from .model_bugs import BUGS as MODEL_BUGS
 from .places import all_places
+from .put_back import put_back
 from .slots import run_slots
 from .syscalls import Boundary
 from .world import Harm, Violation, World, months, world
@@ -38,7 +39,7 @@ _MONTHS = 6
 _MODEL_EXAMPLES, _MODEL_STEPS = 8, 50
 
 #: Whose turn it is, again and again.
-_TURNS = ("month", "calls", "model", "slots", "calls", "month", "calls", "calls", "model", "calls")
+_TURNS = ("month", "calls", "model", "slots", "put-back", "month", "calls", "calls", "model", "calls")
 
 
 @dataclass(slots=True)
@@ -209,6 +210,12 @@ def _slots(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
         raise Violation("; ".join(result.problems))
 
 
+def _put_back(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
+    """An older database in the place of a later one."""
+    put_back(folder, url, seed, found.tally(kind), found.bug)
+    found.count("put_back")
+
+
 def _model(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
     """Some sequences of what may happen, each step followed by all invariants; in process, on SQLite."""
     if kind != "sqlite":
@@ -226,6 +233,7 @@ LEVELS: dict[str, Callable[[Run, str, str, Path, int], None]] = {
     "calls": _calls,
     "slots": _slots,
     "model": _model,
+    "put-back": _put_back,
 }
 WHAT = {bug.name: bug.what for bug in BUGS.values()} | {bug.name: bug.sentence for bug in MODEL_BUGS.values()}
 #: A fault may be built in twice: into the service's source, and into the model's process.

@@ -374,6 +374,31 @@ _ALL = (
         levels=("slots",),
     ),
     Bug(
+        "restored-database-trusted",
+        "A database that is older than what was done with it is worked with as if nothing were.",
+        (
+            Edit(
+                "paysvc.store.witness",
+                "Witness.doubt",
+                "        said = self._said()\n",
+                "        return None\n        said = self._said()\n",
+            ),
+        ),
+        levels=("put-back",),
+    ),
+    Bug(
+        "silence-is-consent",
+        "A bank that took a file and says nothing of it is never asked.",
+        (
+            Edit(
+                "paysvc.services.submit_batches",
+                "_ask_why_silent",
+                "        if not batches",
+                "        if True or not batches",
+            ),
+        ),
+    ),
+    Bug(
         "no-rule-u1",
         "The database takes a second obligation of one person for one month.",
         schema="obligation (programme_code, period, beneficiary_id, component)",

@@ -59,16 +59,16 @@ class SmallCycle:
         made.people = _PEOPLE
         money = sum(one.amount_vnd for one in made.people) * 3
         begins = made.clock.now()
-        self._task = Task(made.home, made.database_url, "2026-12", begins, files_of(made.people), money, made.crew.bug)
+        self.task = Task(made.home, made.database_url, "2026-12", begins, files_of(made.people), money, made.crew.bug)
 
     def live(self) -> None:
         """From the lists to the signed report; raises `Violation` or `NotDone`."""
         made = self._world
         made.tell(f"{self._fault}")
-        self._until(self._work)
+        self._until(self.work)
         self._fault = self._trace = None
-        self._until(lambda: not made.unsettled() or (self._work() and not made.unsettled()))
-        made.require_agreement(self._task.code)
+        self._until(lambda: not made.unsettled() or (self.work() and not made.unsettled()))
+        made.require_agreement(self.task.code)
 
     def _until(self, is_done: Callable[[], bool]) -> None:
         for _ in range(_MOST_ROUNDS):
@@ -78,10 +78,10 @@ class SmallCycle:
             self._fault = self._trace = None  # only the first process is hurt
         raise Violation(f"not at rest: {self._world.unsettled()}")
 
-    def _work(self) -> bool:
+    def work(self) -> bool:
         """One process at the task; True when it came to its end."""
         ours, theirs = forked().Pipe()
-        process = forked().Process(target=run, args=(self._task, theirs), daemon=True)
+        process = forked().Process(target=run, args=(self.task, theirs), daemon=True)
         process.start()
         theirs.close()
         tracer: subprocess.Popen[str] | None = None

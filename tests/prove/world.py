@@ -157,7 +157,12 @@ class World:
         self._engine.dispose()
         self.clock.close()
 
+    def let_go(self) -> None:
+        """Hold no connection of our own to the office's database."""
+        self._engine.dispose()
+
     def tell(self, what: str) -> None:
+        """Note what happened, with the office's time."""
         self.story.append(f"{self.clock.now():%Y-%m-%d %H:%M} {what}")
 
     # ----------------------------------------------------------------------- the office
