@@ -189,7 +189,12 @@ _EVENTS = (
         "SELECT count(*) FROM import_file",
         "SELECT count(DISTINCT subject) FROM audit_event WHERE subject LIKE 'import_file:%'",
     ),
-    ("written files", "SELECT count(*) FROM bank_file", f"{_NOTED}'submit-batches' AND detail LIKE '%\"written\"%'"),
+    (
+        "written files",
+        # Those that a database which was put back had to learn of are in the event of the recovery.
+        "SELECT count(*) FROM bank_file WHERE message_id NOT IN (SELECT message_id FROM lost_file)",
+        f"{_NOTED}'submit-batches' AND detail LIKE '%\"written\"%'",
+    ),
     (
         "decided files",
         "SELECT count(*) FROM inbound_file WHERE state NOT IN ('STORED', 'PARKED')",

@@ -123,7 +123,8 @@ def _send(wiring: Wiring, task: Task) -> None:
         result = submit_batches(
             wiring.database, wiring.sealer, wiring.vault, wiring.banks, wiring.clock, _APPROVER, cycle_code=task.code
         )
-        if result.is_complete:
+        # That the bank has said nothing yet is no reason not to go and hear what it says.
+        if not result.unpayable and {one.code for one in result.waiting} <= {"bank_says_nothing"}:
             return
     raise RuntimeError("not everything could be sent")
 
