@@ -13,7 +13,9 @@ import pytest
 from .prove import syscalls
 from .prove.bugs import BUGS, Bug, changed_source
 from .prove.crew import Tally
+from .prove.model_bugs import BUGS as MODEL_BUGS
 from .prove.places import all_places
+from .prove.put_back import put_back
 from .prove.world import Harm, Violation, World, months, world
 
 ROOT = Path(__file__).parents[1]
@@ -64,7 +66,7 @@ def test_every_seeded_fault_still_changes_something(bug: Bug) -> None:
 
 
 def test_there_are_faults_enough() -> None:
-    assert len(BUGS) >= 24
+    assert len(BUGS | MODEL_BUGS) >= 24
 
 
 @pytest.mark.skipif(not syscalls.is_possible(), reason="no strace that may look at processes here")
@@ -88,6 +90,19 @@ def test_a_commit_that_does_not_wait_for_the_disk_is_noticed(tmp_path: Path) -> 
     folder = tmp_path / "survey"
     with pytest.raises(Violation, match="did not wait"):
         syscalls.survey(folder, f"sqlite:///{folder / 'office' / 'paysvc.db'}", Tally(), "no-sync")
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_database_that_was_put_back_pays_nobody_again(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    put_back(tmp_path / "world", empty_database(kind, tmp_path / "world", request), 5, Tally())
+
+
+def test_a_database_that_was_put_back_and_is_trusted_is_noticed(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    url = empty_database("sqlite", tmp_path / "world", request)
+    with pytest.raises(Violation, match="older database"):
+        put_back(tmp_path / "world", url, 5, Tally(), "restored-database-trusted")
 
 
 def prove(*words: str) -> subprocess.CompletedProcess[str]:
@@ -122,4 +137,4 @@ def test_the_command_fails_with_a_seeded_fault() -> None:
 
 def test_the_command_names_the_seeded_faults() -> None:
     listed = prove("--list-bugs").stdout.splitlines()
-    assert [line.split()[0] for line in listed] == list(BUGS)
+    assert [line.split()[0] for line in listed] == sorted(BUGS | MODEL_BUGS)
