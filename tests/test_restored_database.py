@@ -294,7 +294,9 @@ def test_batches_made_and_sent_since_are_taken_up_as_they_were(office: Office, d
     assert {reference for one in found.lost_files for reference in one.references} == set(world.payments())
     world.clock.advance(timedelta(days=days))
     again = world.submit()
-    assert again.is_complete
+    # After a month without a word the banks are asked about it; that is all there is to do.
+    assert not again.unpayable
+    assert {one.code for one in again.waiting} <= {"bank_says_nothing"}
     assert [one.message_id for one in again.batches] == message_ids
     assert [len(world.bank(code).sendings) for code in ("AGRI", "POST")] == [1, 1]
     assert {row["state"] for row in world.payments().values()} == {"SENT"}

@@ -17,8 +17,10 @@ from paysvc.domain.officers import Role
 from paysvc.sealing import Sealer
 from paysvc.services.manage_officers import add_officer, create_token
 from paysvc.signing import open_or_create_signer
+from paysvc.store import audit_trail
 from paysvc.store.engine import Database
 from paysvc.store.vault import Vault
+from paysvc.store.witness import Witness
 from paysvc.web.app import create_app
 from paysvc.wiring import Wiring
 from tests.paying_office import BTXH, PayingOffice
@@ -139,6 +141,9 @@ class Desk:
 
 @pytest.fixture
 def desk(office: PayingOffice, tmp_path: Path, database_url: str) -> Desk:
+    # The office was made without an installation around it, which keeps a journal.
+    with office.database.read() as connection:
+        Witness(read_settings(tmp_path).witness).note_recovered(audit_trail.head(connection))
     return Desk(office, tmp_path, database_url)
 
 

@@ -70,6 +70,7 @@ def recall_payments(database: Database, vault: Vault, banks: BankRegistry, clock
     Raises `NotAllowed`.
     """
     require(actor, VERB)
+    database.require_writable()
     desk = _Desk(database, vault, banks, clock, actor, [])
     with database.read() as connection:
         due = recalls.find_due(connection)

@@ -21,7 +21,7 @@ from paysvc.store.tables import lease, run
 
 ROOT = Path(__file__).parents[2]
 #: Seconds in which all slots have to have ended.
-_LIMIT = 300.0
+_LIMIT = 900.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,15 @@ _HONEST = {
 }  # fmt: skip
 
 
+#: Files that a bank took, and of none of whose payments it has said a word.
+_WITHOUT_A_WORD = (
+    "SELECT f.name FROM bank_file f JOIN batch b ON b.id = f.batch_id WHERE f.bank_code = :code AND b.state = 'SENT'"
+    " AND NOT EXISTS (SELECT 1 FROM instruction i WHERE i.batch_id = b.id"
+    " AND (i.state <> 'SENT' OR i.best_status <> ''))"
+)
+_IN_SILENCE = "without a word"
+
+
 @dataclass(frozen=True, slots=True)
 class Harm:
     """How rough it is: how likely a process is killed, the lines fail and the banks misbehave, 0 to 1."""
@@ -301,7 +310,7 @@ class World:
     def _pay_again(self, code: str) -> None:
         """Whom a bank did not pay in that month's cycle is proposed by one officer, and approved by another."""
         path = f"/cycles/{code}/resubmissions"
-        self.call(Role.MAKER, "POST", path, json={}, accept=("nothing_to_resubmit",))
+        self.call(Role.MAKER, "POST", path, json={}, accept=("nothing_unpaid",))
         proposed = self.call(Role.APPROVER, "GET", path)
         if proposed["proposals"]:
             self.tell(f"pay {len(proposed['proposals'])} again")
@@ -343,7 +352,7 @@ class World:
                 if found:
                     body = {"decision": "reject", "reason": "another person"}
                     path = f"/matching/reviews/{found[0]['match_id']}"
-                    self.call(Role.MAKER, "POST", path, json=body, accept=("match_not_waiting", "match_unknown"))
+                    self.call(Role.MAKER, "POST", path, json=body, accept=("already_decided", "match_changed"))
             case _:
                 self._check_books()
 
@@ -374,7 +383,8 @@ class World:
         while problem := self.unsettled():
             if time.monotonic() - start > QUIET_LIMIT:
                 raise Violation(f"not at rest {QUIET_LIMIT:.0f} s after the last fault: {problem}")
-            self.crew.tick()
+            # A bank that refused a file without a word is asked about it after some days.
+            self.crew.tick(timedelta(days=4) if _IN_SILENCE in problem else timedelta(minutes=1))
             # What was brought after the bank closed its day is taken and answered all the same.
             list(self._at_once.map(lambda bank: bank.run_day(day), self.banks))
 
@@ -391,17 +401,16 @@ class World:
         waiting = self._one("SELECT count(*) FROM inbound_file WHERE state = 'STORED'")
         if waiting:
             return f"{waiting} files not decided"
-        silent = self._one(
-            "SELECT count(*) FROM batch b WHERE b.state = 'SENT' AND NOT EXISTS (SELECT 1 FROM instruction i"
-            " WHERE i.batch_id = b.id AND (i.state <> 'SENT' OR i.best_status <> ''))"
-        )
-        if silent:
-            return f"{silent} batches of which no bank says anything"
         for bank in self.banks:
             code = bank.profile.code
             ledger = _bank_ledger(self, bank)
-            if any((self.folder / "banks" / code.lower() / "files" / "inbox").iterdir()):
+            place = self.folder / "banks" / code.lower() / "files"
+            if any((place / "inbox").iterdir()):
                 return f"files in the inbox of {code}"
+            refused = {path.name.removesuffix(".reason") for path in (place / "refused").iterdir()}
+            unheard = refused & {row[0] for row in self._rows(_WITHOUT_A_WORD, code=code)}
+            if unheard:
+                return f"{len(unheard)} files that {code} refused {_IN_SILENCE}"
             fetched = {row[0] for row in self._rows("SELECT name FROM fetched_name WHERE bank_code = :code", code=code)}
             out = {name for (name,) in ledger("SELECT name FROM outbox")}
             if out - fetched:
