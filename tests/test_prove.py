@@ -34,15 +34,15 @@ def live(made: World, count: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_two_months_under_kills_faults_and_lies(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_a_month_under_kills_faults_and_lies(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     tally, folder = Tally(), tmp_path / "world"
     with world(folder, empty_database(kind, folder, request), 20261122, tally, Harm()) as made:
-        live(made, 2)
+        live(made, 1)
     assert tally.kills > 0
     assert set(tally.killed_at) - {""} <= all_places()
 
 
-@pytest.mark.parametrize("name", ["somebody-left-out", "no-rule-u1", "wrong-account", "statement-twice"])
+@pytest.mark.parametrize("name", ["somebody-left-out", "no-rule-u2", "wrong-account"])
 def test_what_is_wrong_is_noticed(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     folder = tmp_path / "world"
     # Without kills: what is noticed is the fault alone.
@@ -127,11 +127,11 @@ def test_the_command_ends_with_a_line_of_figures() -> None:
 
 def test_the_command_fails_with_a_seeded_fault() -> None:
     done = prove(
-        "--minutes", "2", "--database", "sqlite", "--level", "month", "--seed", "5", "--bug", "somebody-left-out"
+        "--minutes", "2", "--database", "sqlite", "--level", "month", "--seed", "5", "--bug", "no-rule-u1"
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
-    assert told["bug"] == "somebody-left-out"
+    assert told["bug"] == "no-rule-u1"
     assert len(told["violations"]) == 1
 
 
