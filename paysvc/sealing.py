@@ -25,6 +25,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from paysvc.domain.errors import BadSetting, PaysvcError
+from paysvc.durable import sync_folder
 from paysvc.failpoints import reach
 
 _NONCE = 12
@@ -143,11 +144,7 @@ def write_secret(path: Path, content: bytes) -> None:
         path.hardlink_to(temporary)
     reach("named")
     temporary.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
 
 
 def _create(path: Path) -> None:

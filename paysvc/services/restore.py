@@ -7,6 +7,7 @@ from pathlib import Path
 from paysvc.clock import Clock
 from paysvc.domain.errors import BadSetting, DoesNotReconcile, PaysvcError
 from paysvc.domain.officers import Officer, require
+from paysvc.durable import sync_folder
 from paysvc.sealing import Sealer
 from paysvc.store import audit_trail, snapshot
 from paysvc.store.backup_folder import BackupFolder, Kept, Manifest, copy_file, digest_of
@@ -77,7 +78,7 @@ def _fill(vault: Vault, source: BackupFolder, manifest: Manifest) -> None:
             copy_file(source.folder / name, target)
         folders.add(target.parent)
     for folder in folders:
-        snapshot.sync_folder(folder)
+        sync_folder(folder)
 
 
 def _is_sound(vault: Vault, path: Path, wanted: Kept) -> bool:

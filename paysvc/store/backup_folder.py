@@ -23,8 +23,9 @@ from typing import Any
 
 from paysvc.domain.canonical import canonical_json
 from paysvc.domain.errors import Conflict, FileRefused, NotFound
+from paysvc.durable import sync_folder
 from paysvc.failpoints import reach
-from paysvc.store.snapshot import Facts, sync_folder
+from paysvc.store.snapshot import Facts
 from paysvc.store.tables import instant_text
 
 MANIFEST = "manifest.json"

@@ -15,6 +15,7 @@ from typing import Self
 
 from paysvc.domain.errors import Conflict, InvalidInput
 from paysvc.domain.report import FileEntry
+from paysvc.durable import sync_folder
 from paysvc.failpoints import reach
 
 
@@ -51,7 +52,7 @@ class ReportFolder:
     def publish(self) -> None:
         """Make it visible under its name. Raises `Conflict` when somebody took the name meanwhile."""
         for folder in (*(path for path in self._making.rglob("*") if path.is_dir()), self._making):
-            _sync(folder)
+            sync_folder(folder)
         refuse_if_there(self._target)
         reach("synced")
         try:
@@ -59,7 +60,7 @@ class ReportFolder:
         except OSError as failure:
             raise _taken(self._target) from failure
         reach("renamed")
-        _sync(self._target.parent)
+        sync_folder(self._target.parent)
 
 
 def refuse_if_there(folder: Path) -> None:
@@ -74,11 +75,3 @@ def _taken(folder: Path) -> Conflict:
         f"{folder} exists; a published report is never written over.",
         next_step="Name another folder.",
     )
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine, create_engine, func, inspect, select,
 from sqlalchemy.pool import NullPool
 
 from paysvc.domain.errors import BadSetting, Conflict, ConnectorUnavailable
+from paysvc.durable import sync_folder
 from paysvc.failpoints import reach
 from paysvc.store import audit_trail
 from paysvc.store.engine import Database
@@ -121,15 +122,6 @@ def put_in(database: Database, source: Path) -> None:
 def sqlite_path(database: Database) -> Path:
     """Where the file of an SQLite database lies."""
     return Path(str(database.engine.url.database))
-
-
-def sync_folder(folder: Path) -> None:
-    """What was made or renamed in the folder is on disk when this returns."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _facts(connection: Connection) -> Facts:

@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from paysvc.domain.errors import NotFound, SignatureInvalid
+from paysvc.durable import sync_folder
 from paysvc.failpoints import reach
 from paysvc.sealing import Sealer
 
@@ -62,8 +63,8 @@ class Vault:
         reach("synced")
         temporary.rename(path)
         reach("renamed")
-        _sync_folder(path.parent)
-        _sync_folder(self._folder)
+        sync_folder(path.parent)
+        sync_folder(self._folder)
         reach("kept")
         return digest
 
@@ -92,11 +93,3 @@ class Vault:
     def _path(self, digest: bytes) -> Path:
         name = digest.hex()
         return self._folder / name[:2] / name[2:]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -23,6 +23,7 @@ from sqlalchemy import Connection
 
 from paysvc.domain.canonical import canonical_json
 from paysvc.domain.errors import Waiting
+from paysvc.durable import sync_folder
 from paysvc.failpoints import reach
 from paysvc.store import audit_trail
 from paysvc.store.tables import instant_text, read_instant
@@ -190,7 +191,7 @@ class Witness:
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
-        _sync_folder(self._path.parent)
+        sync_folder(self._path.parent)
         reach("noted")
 
 
@@ -225,11 +226,3 @@ def _after(said: _Said, entry: dict[str, Any], *, is_first: bool) -> _Said:
 def _sending(entry: dict[str, Any]) -> Sending:
     values = {name: entry[name] for name in Sending._fields}
     return Sending(**{**values, "sha256": bytes.fromhex(entry["sha256"]), "left_at": read_instant(entry["left_at"])})
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
