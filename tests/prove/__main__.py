@@ -6,6 +6,7 @@ import argparse
 import json
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -94,6 +95,8 @@ def main(words: Sequence[str]) -> int:
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**9)
     kinds = ("sqlite", "postgresql") if options.database == "both" else (options.database,)
     start = time.monotonic()
+    # Whoever ends this run ends what it started, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     found = Run(seed, start + options.minutes * 60, options.bug, options.months, options.keep)
     turns = [
         level
