@@ -31,7 +31,7 @@ from .places import all_places
 from .put_back import put_back
 from .slots import run_slots
 from .syscalls import Boundary
-from .world import Harm, Violation, World, months, world
+from .world import QUIET_LIMIT, Harm, Violation, World, months, world
 
 #: A world lives for so many months before a new one is made.
 _MONTHS = 6
@@ -52,6 +52,7 @@ class Run:
     bug: str
     most_months: int
     keep: Path | None
+    quiet_seconds: float
     trials: dict[str, int] = field(default_factory=dict)
     faults: int = 0
     violations: list[str] = field(default_factory=list)
@@ -85,6 +86,12 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument(
         "--bug", choices=sorted(LEVELS_OF_BUG), metavar="NAME", default="", help="build this seeded fault in"
     )
+    parser.add_argument(
+        "--quiet",
+        type=float,
+        default=QUIET_LIMIT,
+        help=f"seconds to come to rest after the last fault ({QUIET_LIMIT:.0f})",
+    )
     parser.add_argument("--list-bugs", action="store_true", help="name the seeded faults")
     parser.add_argument("--keep", type=Path, help="a folder in which a world that failed is left")
     options = parser.parse_args(words)
@@ -97,7 +104,7 @@ def main(words: Sequence[str]) -> int:
     start = time.monotonic()
     # Whoever ends this run ends what it started, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    found = Run(seed, start + options.minutes * 60, options.bug, options.months, options.keep)
+    found = Run(seed, start + options.minutes * 60, options.bug, options.months, options.keep, options.quiet)
     turns = [
         level
         for level in (_TURNS if options.level == "all" else (options.level,))
@@ -155,7 +162,7 @@ def _months(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
     tally = found.tally(kind)
     made: World | None = None
     try:
-        with world(folder, url, seed, tally, Harm(), found.bug) as made:
+        with world(folder, url, seed, tally, Harm(quiet_seconds=found.quiet_seconds), found.bug) as made:
             for year, month in months(found.most_months):
                 before = tally.kills
                 made.month(year, month)

@@ -23,9 +23,9 @@ from . import office
 from .places import all_places
 from .shared_clock import CELLS, SharedClock
 
-_START_LIMIT = 60.0
+_START_LIMIT = 300.0
 #: A tick of the small province takes a second or two; with the machine busy, some more.
-_TICK_LIMIT = 60.0
+_TICK_LIMIT = 300.0
 #: How long an answer may take before the process that owes it is looked at.
 _ANSWER_LIMIT = 20.0
 #: A process that is stopped may hold what another waits for, so it is not left like that for long.

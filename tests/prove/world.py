@@ -94,12 +94,16 @@ _IN_SILENCE = "without a word"
 
 @dataclass(frozen=True, slots=True)
 class Harm:
-    """How rough it is: how likely a process is killed, the lines fail and the banks misbehave, 0 to 1."""
+    """How rough it is: how likely a process is killed, the lines fail and the banks misbehave, 0 to 1.
+
+    `quiet_seconds` is how long everything may take to come to rest afterwards.
+    """
 
     violence: float = 0.7
     storms: float = 0.6
     lies: float = 0.5
     most_offices: int = 2
+    quiet_seconds: float = QUIET_LIMIT
 
 
 PEACE = Harm(0.0, 0.0, 0.0, 1)
@@ -381,8 +385,8 @@ class World:
         self.crew.calm_down()
         start = time.monotonic()
         while problem := self.unsettled():
-            if time.monotonic() - start > QUIET_LIMIT:
-                raise Violation(f"not at rest {QUIET_LIMIT:.0f} s after the last fault: {problem}")
+            if time.monotonic() - start > self.harm.quiet_seconds:
+                raise Violation(f"not at rest {self.harm.quiet_seconds:.0f} s after the last fault: {problem}")
             # A bank that refused a file without a word is asked about it after some days.
             self.crew.tick(timedelta(days=4) if _IN_SILENCE in problem else timedelta(minutes=1))
             # What was brought after the bank closed its day is taken and answered all the same.
