@@ -573,8 +573,14 @@ def test_every_dialects_ids_are_found_in_its_bytes() -> None:
         f"HPAYCASH1{message:35}20261204" + "".join(f"D000000001{one:35}000000000500000" for one in sorted(ids)),
     )
     for content in written:
-        assert lost_files.references_in(content.encode()) >= ids
+        assert lost_files.references_in(content.encode()) == ids
         assert lost_files.message_id_in(content.encode()) == message
+
+
+def test_the_end_of_a_message_id_is_nobodys_payment() -> None:
+    own, reference = "M20261204P123456789ABCDEF", "PVRBGA46EZHXJ4E4"
+    assert lost_files.references_in(f"<MsgId>{own}</MsgId>{own}-1 {reference}".encode()) == {reference}
+    assert lost_files.message_id_in(own.encode()) == own
 
 
 # --------------------------------------------------------------------- a crash around the journal

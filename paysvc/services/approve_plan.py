@@ -19,6 +19,7 @@ from paysvc.domain.disbursement import OFFICER_HELD, Figure
 from paysvc.domain.errors import Conflict, DoesNotReconcile, InvalidInput, NotAllowed, Waiting
 from paysvc.domain.instructions import CycleState
 from paysvc.domain.officers import Officer, require
+from paysvc.domain.reasons import require_reason
 from paysvc.store import audit_trail, cycles, ledger, plans, resubmissions
 from paysvc.store.cycles import Cycle
 from paysvc.store.engine import Database
@@ -26,10 +27,6 @@ from paysvc.store.plans import PlanFigures
 
 #: A code, so that nothing personal gets into the plan; the story belongs into the file.
 _HOLD_REASON = re.compile(r"[a-z][a-z0-9_]{2,31}")
-
-_LONGEST_REASON = 500
-#: Six digits in a row are a number of somebody, which has no place in the audit trail.
-_SOME_NUMBER = re.compile(r"[0-9]{6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +147,7 @@ def hold_payment(
 
 
 def _take_back(database: Database, clock: Clock, actor: Officer, verb: str, cycle_code: str, reason: str) -> PlanState:
-    if not reason.strip() or len(reason) > _LONGEST_REASON:
-        raise InvalidInput("reason_missing", f"A reason of 1 to {_LONGEST_REASON} characters is needed.")
-    if _SOME_NUMBER.search(reason):
-        raise InvalidInput("reason_with_number", "A reason names no citizen ID and no account number.")
+    require_reason(reason)
     with database.write() as connection:
         cycle = cycles.get_cycle(connection, cycle_code)
         cycle = _back_to_draft(connection, clock.now(), cycle, reason)

@@ -7,7 +7,6 @@ takes. All is judged at the proposal and again at the approval; the database jud
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,16 +15,13 @@ from sqlalchemy import Connection
 
 from paysvc.clock import Clock
 from paysvc.domain.disbursement import Figure
-from paysvc.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from paysvc.domain.errors import Conflict, NotAllowed, NotFound
 from paysvc.domain.officers import Officer, require
+from paysvc.domain.reasons import require_reason
 from paysvc.domain.resubmission import WORDS, JudgedPayment, Objection, Proposal
 from paysvc.domain.resubmission import content_sha256 as digest_of
 from paysvc.store import audit_trail, batches, cycles, resubmissions
 from paysvc.store.engine import Database
-
-_LONGEST_REASON = 500
-#: Six digits in a row are a number of somebody, which has no place in the audit trail.
-_SOME_NUMBER = re.compile(r"[0-9]{6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +167,7 @@ def decline_resubmission(
     Raises `InvalidInput` without a reason, `Conflict` (`nothing_proposed`), `NotFound`, `NotAllowed`.
     """
     require(actor, "decline-resubmission")
-    if not reason.strip() or len(reason) > _LONGEST_REASON:
-        raise InvalidInput("reason_missing", f"A reason of 1 to {_LONGEST_REASON} characters is needed.")
-    if _SOME_NUMBER.search(reason):
-        raise InvalidInput("reason_with_number", "A reason names no citizen ID and no account number.")
+    require_reason(reason)
     with database.write() as connection:
         batches.queue_for_money(connection)
         cycle = cycles.get_cycle(connection, cycle_code)

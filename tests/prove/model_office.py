@@ -219,7 +219,7 @@ class DiskFull(OSError):
 @contextmanager
 def doomed(doom: Doom) -> Iterator[Doom]:
     before = failpoints._armed
-    failpoints._armed = doom  # type: ignore[assignment]
+    failpoints._armed = doom  # type: ignore[assignment]  # raises in this process where orders would kill it
     try:
         yield doom
     finally:

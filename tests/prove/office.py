@@ -90,8 +90,7 @@ def _arm(orders: Orders, wish: str) -> None:
 
 
 def _survive(ticker: Ticker) -> None:
-    # As the scheduler does: what cannot be had now is asked for at the next tick.
     try:
         ticker.tick()
-    except Exception as failure:  # noqa: BLE001
+    except Exception as failure:  # noqa: BLE001  # as the scheduler does: it is asked for at the next tick
         sys.stderr.write(f"no tick: {type(failure).__name__}\n")

@@ -22,6 +22,7 @@ from paysvc.services.recover import recover
 from paysvc.wiring import wire
 
 from .crew import Tally
+from .small_cycle import Task
 from .syscalls import FIRST_DAY, LAST_DAY, SmallCycle
 from .world import PEACE, Violation, World, world
 
@@ -48,15 +49,15 @@ def put_back(folder: Path, database_url: str, seed: int, tally: Tally, bug: str 
         office.live()
 
 
-def _do(office: SmallCycle, task: object) -> None:
-    office.task = task  # type: ignore[assignment]  # a Task
+def _do(office: SmallCycle, task: Task) -> None:
+    office.task = task
     if not office.work():
         raise Violation("the office did not come to the end of its task")
 
 
 def _messages(made: World) -> int:
     """How many files the bank has."""
-    place = made.folder / "banks" / made.banks[0].profile.code.lower() / "files"
+    place = made.premises(made.banks[0]) / "files"
     return sum(len(list((place / room).glob("*"))) for room in ("inbox", "archive", "refused"))
 
 

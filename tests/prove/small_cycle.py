@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -86,7 +85,6 @@ def run(task: Task, line: Connection) -> None:
         sys.stderr.flush()
         os._exit(GAVE_UP)
     line.send("done")
-    time.sleep(0.01)
 
 
 def _prepare(wiring: Wiring, task: Task) -> None:

@@ -170,6 +170,10 @@ class World:
         self._engine.dispose()
         self.clock.close()
 
+    def premises(self, bank: MockBank) -> Path:
+        """Where a bank lives: its `files` and its `ledger.sqlite`."""
+        return self.folder / "banks" / bank.profile.code.lower()
+
     def let_go(self) -> None:
         """Hold no connection of our own to the office's database."""
         self._engine.dispose()
@@ -408,7 +412,7 @@ class World:
         for bank in self.banks:
             code = bank.profile.code
             ledger = _bank_ledger(self, bank)
-            place = self.folder / "banks" / code.lower() / "files"
+            place = self.premises(bank) / "files"
             if any((place / "inbox").iterdir()):
                 return f"files in the inbox of {code}"
             refused = {path.name.removesuffix(".reason") for path in (place / "refused").iterdir()}
@@ -454,7 +458,7 @@ class World:
             )
         }
         for bank in self.banks:
-            place = self.folder / "banks" / bank.profile.code.lower() / "files"
+            place = self.premises(bank) / "files"
             held = {path.name for room in ("inbox", "archive") for path in (place / room).glob("*")}
             strangers = {name for name in held if not name.endswith(".part") and not name.startswith(".")} - {
                 name for code, name in noted if code == bank.profile.code
@@ -474,7 +478,7 @@ class World:
 
 
 def _bank_ledger(world: World, bank: MockBank) -> Callable[[str], list[Any]]:
-    path = world.folder / "banks" / bank.profile.code.lower() / "ledger.sqlite"
+    path = world.premises(bank) / "ledger.sqlite"
 
     def rows(query: str) -> list[Any]:
         connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
