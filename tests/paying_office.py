@@ -137,6 +137,10 @@ class PayingOffice:
     def payments_of(self, month: str) -> list[str]:
         return [one for one, row in self.payments().items() if row.code == month]
 
+    def made_again(self, month: str) -> list[str]:
+        """Those of the month's payments that take the place of earlier ones."""
+        return [one for one, row in self.payments().items() if row.code == month and row.generation]
+
     def state_of(self, reference: str) -> str:
         return str(self.payments()[reference].state)
 

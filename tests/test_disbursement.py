@@ -117,6 +117,7 @@ def facts_of(people: list[Someone], cash_bank: str | None = "POST") -> PlanFacts
                 "rate_id",
                 "disposition",
                 "generation",
+                "follows",
                 "channel",
             )
         },

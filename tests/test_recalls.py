@@ -198,11 +198,11 @@ def test_the_request_waits_until_the_bank_has_the_payment(office: PayingOffice) 
     office.approve(office.plan("2027-01"))
     office.bank().script.append(silent)
     office.send("2027-01")
-    (second,) = office.payments_of("2027-01")
+    (second,) = office.made_again("2027-01")
     office.book((first, True))
     assert (office.state_of(second), office.discrepancies()) == ("UNKNOWN", [(DOUBLE, second)])
     assert run(office).recalls == ()
-    office.book((second, True), amount=2 * BTXH)
+    office.book((second, True))
     assert run(office).recalls[0].state is RecallState.SENT
 
 

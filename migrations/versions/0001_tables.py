@@ -352,13 +352,14 @@ def upgrade() -> None:
     sa.Column('amount_vnd', sa.BigInteger(), nullable=False),
     sa.Column('disposition', sa.String(length=10), nullable=False),
     sa.Column('reason', sa.String(length=40), nullable=False),
+    sa.Column('follows', ID, server_default='0', nullable=False),
     sa.CheckConstraint("(disposition = 'planned') = (reason = '')", name=op.f('ck_entitlement_reason_given')),
     sa.CheckConstraint("disposition IN ('planned', 'held', 'excluded')", name=op.f('ck_entitlement_known_disposition')),
     sa.CheckConstraint('amount_vnd > 0', name=op.f('ck_entitlement_positive')),
     sa.ForeignKeyConstraint(['beneficiary_id'], ['beneficiary.id'], name=op.f('fk_entitlement_beneficiary_id')),
     sa.ForeignKeyConstraint(['cycle_id'], ['payment_cycle.id'], name=op.f('fk_entitlement_cycle_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_entitlement')),
-    sa.UniqueConstraint('cycle_id', 'programme_code', 'beneficiary_id', 'disposition', 'reason', name=op.f('uq_entitlement_cycle_id_programme_code_beneficiary_id_disposition_reason'))
+    sa.UniqueConstraint('cycle_id', 'programme_code', 'beneficiary_id', 'disposition', 'reason', 'follows', name=op.f('uq_entitlement_cycle_id_programme_code_beneficiary_id_disposition_reason_follows'))
     )
     op.create_index(op.f('ix_entitlement_beneficiary_id'), 'entitlement', ['beneficiary_id'], unique=False)
     op.create_table('fetched_name',

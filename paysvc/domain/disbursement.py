@@ -93,7 +93,8 @@ class Dues:
 
     `person` is a row of the caller's persons, `programme` a row of its programmes in the
     order of their codes, `period` a month number. `obligation_id` is 0 for what is due for
-    the first time, `generation` what the EndToEndId of a payment led by it has to carry.
+    the first time, `generation` what the EndToEndId of a payment led by it has to carry;
+    `follows` the line with which it was instructed last, 0 when it never was.
     `was_excluded` is True for what an earlier cycle left out already.
     """
 
@@ -105,6 +106,7 @@ class Dues:
     rate_id: Int64
     obligation_id: Int64
     generation: Int64
+    follows: Int64
     was_excluded: Bool
 
     def __len__(self) -> int:
@@ -153,10 +155,11 @@ def stack(person: Int64, period: Int64, group: Int64, amount_vnd: Int64, rank: I
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lines:
-    """Lines of the plan: one row per person, programme and what happens to it.
+    """Lines of the plan: one row per person, programme, what happens to it and what it follows.
 
     `lead` is the row of the dues with the earliest period, which names the payment;
-    `line_of_due` tells for every due on which line it rides.
+    `line_of_due` tells for every due on which line it rides. `follows` is 0 or the earlier
+    line whose payment was not made: all dues of a line were on it.
     """
 
     person: Int64
@@ -165,6 +168,7 @@ class Lines:
     amount_vnd: Int64
     lead: Int64
     line_of_due: Int64
+    follows: Int64
 
     def __len__(self) -> int:
         return len(self.person)
@@ -173,17 +177,21 @@ class Lines:
 def draw_lines(dues: Dues, decision: Int64, decision_count: int) -> Lines:
     """Add up the dues of one person, programme and decision (a number below `decision_count`).
 
-    Lines are in the order of person, programme and decision.
+    What is paid again rides with nothing that was not on the same payment before: when the bank
+    books that one after all, nobody else's month is kept waiting with it (decision 0016).
+    Lines are in the order of person, programme, decision and what they follow.
     """
     programmes = int(dues.programme.max(initial=0)) + 1
     key = (dues.person * programmes + dues.programme) * decision_count + decision
-    # Within a key the earliest period comes first and leads.
-    order = np.lexsort((dues.period, key))
+    # Within a line the earliest period comes first and leads.
+    order = np.lexsort((dues.period, dues.follows, key))
     starts = np.ones(len(order), dtype=np.bool_)
-    starts[1:] = key[order][1:] != key[order][:-1]
+    starts[1:] = (key[order][1:] != key[order][:-1]) | (dues.follows[order][1:] != dues.follows[order][:-1])
     line_of_due = np.empty(len(order), dtype=np.int64)
     line_of_due[order] = np.cumsum(starts) - 1
     lead = order[starts]
     amounts = np.zeros(len(lead), dtype=np.int64)
     np.add.at(amounts, line_of_due, dues.amount_vnd)
-    return Lines(dues.person[lead], dues.programme[lead], decision[lead], amounts, lead, line_of_due)
+    return Lines(
+        dues.person[lead], dues.programme[lead], decision[lead], amounts, lead, line_of_due, dues.follows[lead]
+    )

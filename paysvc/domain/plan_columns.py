@@ -44,20 +44,19 @@ def line_columns(facts: PlanFacts, draft: PlanDraft) -> dict[str, Any]:
         "amount_vnd": lines.amount_vnd,
         "disposition": draft.column_of(lambda one: DISPOSITIONS[one.disposition]),
         "reason": draft.column_of(lambda one: one.reason),
+        "follows": lines.follows,
     }
 
 
 def credit_columns(facts: PlanFacts, draft: PlanDraft, line_ids: Sequence[int], reference_key: bytes) -> dict[str, Any]:
-    """One credit per planned line, named by the earliest due on it and by how often any was instructed."""
+    """One credit per planned line, named by the earliest due on it and by how often it was instructed."""
     planned = draft.planned_lines
     persons, lines = facts.persons, draft.lines
     rows = lines.person[planned]
     leads = lines.lead[planned]
     chosen = [facts.programmes[number] for number in lines.programme[planned].tolist()]
-    # More than 0 as soon as one of the dues on the line was instructed before, whichever leads.
-    highest = np.zeros(len(lines), dtype=np.int64)
-    np.maximum.at(highest, lines.line_of_due, draft.dues.generation)
-    generations = highest[planned].tolist()
+    # Dues of one line were on one payment before, or on none.
+    generations = draft.dues.generation[leads].tolist()
     channels = _pick(draft.column_of(lambda one: one.channel), planned)
     names, holders = _pick(persons["full_name"], rows), _pick(persons["holder_name"], rows)
     in_cash = [channel == "cash" for channel in channels]

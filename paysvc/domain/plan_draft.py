@@ -145,6 +145,7 @@ def _new_dues(facts: PlanFacts, person_ids: Int64) -> Dues:
                 rate_id=rate_id,
                 obligation_id=np.zeros(count, dtype=np.int64),
                 generation=np.zeros(count, dtype=np.int64),
+                follows=np.zeros(count, dtype=np.int64),
                 was_excluded=np.zeros(count, dtype=np.bool_),
             )
         )
@@ -163,6 +164,7 @@ def _owed_dues(facts: PlanFacts, person_ids: Int64) -> Dues:
         rate_id=np.array([one or 0 for one in owed["rate_id"]], dtype=np.int64),
         obligation_id=np.array(owed["id"], dtype=np.int64),
         generation=np.array(owed["generation"], dtype=np.int64),
+        follows=np.array(owed["follows"], dtype=np.int64),
         was_excluded=np.array([one == DISPOSITIONS[EXCLUDED] for one in owed["disposition"]], dtype=np.bool_),
     )
 

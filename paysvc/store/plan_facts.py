@@ -93,8 +93,8 @@ def read_owed(connection: Connection, programme_codes: Sequence[str], last_perio
     What a payment that left carried is there only while its re-submission is approved and neither
     that payment nor another of the same dues is live: the bank may have booked it late.
 
-    `generation` is one more than that of the last payment that carried the obligation, 0
-    when none did; `was_excluded` tells whether the last plan left it out; `channel` is what
+    `generation` is one more than that of the last payment that carried the obligation, and
+    `follows` that payment's line; both are 0 when none did; `was_excluded` tells whether the last plan left it out; `channel` is what
     the person asked for, as the open enrolment has it, else None.
     """
     claim = obligation_claim.c
@@ -106,7 +106,12 @@ def read_owed(connection: Connection, programme_codes: Sequence[str], last_perio
     unplanned = select(unplanned_obligation.c.obligation_id, null().label("entitlement_id"))
     last = union_all(released.group_by(claim.obligation_id), unplanned).subquery()
     paid_before = (
-        select(claim.obligation_id, func.max(instruction.c.generation).label("generation"))
+        # A later line has a higher id, and a payment made again a higher generation.
+        select(
+            claim.obligation_id,
+            func.max(instruction.c.generation).label("generation"),
+            func.max(claim.entitlement_id).label("entitlement_id"),
+        )
         .join(instruction, instruction.c.entitlement_id == claim.entitlement_id)
         .where(claim.released_at.is_not(None))
         .group_by(claim.obligation_id)
@@ -135,6 +140,7 @@ def read_owed(connection: Connection, programme_codes: Sequence[str], last_perio
             # Carried by a draft that was drawn anew without it: it is as if held.
             func.coalesce(entitlement.c.disposition, "held").label("disposition"),
             func.coalesce(paid_before.c.generation + 1, 0).label("generation"),
+            func.coalesce(paid_before.c.entitlement_id, 0).label("follows"),
             enrolment.c.channel,
         )
         .select_from(last)

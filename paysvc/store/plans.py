@@ -94,7 +94,7 @@ def insert_obligations(connection: Connection, at: datetime, columns: Mapping[st
 
 def insert_lines(connection: Connection, cycle_id: int, columns: Mapping[str, Values]) -> range:
     """Write lines of the plan: programme_code, beneficiary_id, unit_code, amount_vnd,
-    disposition, reason. Returns the row ids, in the order of the columns."""
+    disposition, reason, follows. Returns the row ids, in the order of the columns."""
     ids = next_ids(connection, "entitlement", len(columns["beneficiary_id"]))
     insert_columns(connection, entitlement, {"id": ids, "cycle_id": Same(cycle_id), **columns}, staged=True)
     return ids

@@ -500,7 +500,9 @@ entitlement = Table(
     #: `planned`, `held` or `excluded`; with a reason unless planned.
     Column("disposition", String(10), nullable=False),
     Column("reason", String(40), nullable=False),
-    UniqueConstraint("cycle_id", "programme_code", "beneficiary_id", "disposition", "reason"),
+    #: The line that carried the same dues when they were instructed last; 0 when they never were.
+    Column("follows", Id, nullable=False, server_default="0"),
+    UniqueConstraint("cycle_id", "programme_code", "beneficiary_id", "disposition", "reason", "follows"),
     CheckConstraint("amount_vnd > 0", name="positive"),
     CheckConstraint("disposition IN ('planned', 'held', 'excluded')", name="known_disposition"),
     CheckConstraint("(disposition = 'planned') = (reason = '')", name="reason_given"),

@@ -16,7 +16,8 @@ ATTACKS = {
         " component, amount_vnd, rate_id, created_at FROM obligation WHERE id = (SELECT max(id) FROM obligation)"
     ),
     "U2: a payment that failed is made live again beside another": (
-        "UPDATE instruction SET entitlement_id = (SELECT entitlement_id FROM instruction WHERE is_live LIMIT 1)"
+        "UPDATE instruction SET entitlement_id = (SELECT entitlement_id FROM instruction WHERE is_live AND id <"
+        " (SELECT max(id) FROM instruction WHERE is_live) ORDER BY id LIMIT 1)"
         " WHERE id = (SELECT max(id) FROM instruction WHERE is_live)"
     ),
     "U2: two live payments of one entitlement": (

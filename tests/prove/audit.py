@@ -275,14 +275,7 @@ def _nobody_twice(books: Books) -> list[str]:
     found += [
         f"{reference} stands in {count} files that a bank took" for reference, count in orders.items() if count > 1
     ]
-    live: Counter[tuple[str, str, str]] = Counter()
-    for order in books.orders:
-        ours = books.instructions.get(order.reference)
-        is_paid = order.state in ("accepted", "booked") and len(order.debits) >= len(order.credits)
-        if ours is None or not is_paid:
-            continue
-        for programme, month in ours.months:
-            live[programme, month, ours.person] += 1
+    live = _paid(books)
     # Two people approved that it be paid again, and then the bank paid the first one late: noted, and recalled.
     twice = {key for key, count in live.items() if count > 1}
     explained = {
@@ -295,6 +288,25 @@ def _nobody_twice(books: Books) -> list[str]:
     found += [f"{live[key]} live credits for one month" for key in twice if live[key] > 2]
     found += [f"{count} claims stand on one month" for count in books.obligations.values() if count > 1]
     return found
+
+
+def _paid(books: Books) -> Counter[tuple[str, str, str]]:
+    """(programme, month, person) -> how many payments of it stand at the banks."""
+    live: Counter[tuple[str, str, str]] = Counter()
+    for order in books.orders:
+        ours = books.instructions.get(order.reference)
+        if ours is not None and order.state in ("accepted", "booked") and len(order.debits) >= len(order.credits):
+            live.update((programme, month, ours.person) for programme, month in ours.months)
+    return live
+
+
+def _stays(one: Instruction, paid: Counter[tuple[str, str, str]]) -> bool:
+    """Whether it is kept back because a bank paid all that it carries after all, as an earlier payment."""
+    return (
+        one.state == "PLANNED"
+        and one.generation > 0
+        and all(paid[programme, month, one.person] for programme, month in one.months)
+    )
 
 
 def _nobody_lost(books: Books, people: list[Person], last_month: str) -> list[str]:
@@ -322,11 +334,11 @@ def _nobody_lost(books: Books, people: list[Person], last_month: str) -> list[st
             found.append(f"a payable month has no payment: {key[:2]}")
         elif not any(one.state in ("SETTLED", "RETURNED", "REJECTED", "SENT", "DISPUTED") for one in carrying):
             found.append(f"a payable month was never sent: {key[:2]} {[one.state for one in carrying]}")
-    at_bank = {one.reference for one in books.orders}
+    at_bank, paid = {one.reference for one in books.orders}, _paid(books)
     for one in books.instructions.values():
         if one.state in ("SENT", "SETTLED", "RETURNED") and one.reference not in at_bank:
             found.append(f"{one.reference} is {one.state} and no bank has it")
-        if one.state in ("PLANNED", "BATCHED", "UNKNOWN"):
+        if one.state in ("PLANNED", "BATCHED", "UNKNOWN") and not _stays(one, paid):
             found.append(f"{one.reference} is still {one.state}")
     return found
 
@@ -377,10 +389,13 @@ def _same_money(books: Books) -> list[str]:
             few, many = sum((booked - lines).values()), sum((lines - booked).values())
             found.append(f"{bank}: {few} bookings are missing here, {many} are too many")
     states: Counter[str] = Counter()
+    paid = _paid(books)
     for one in books.instructions.values():
-        states[one.state] += one.amount_vnd
-    # At rest nothing is reserved, and in transit is what the banks have not booked yet.
-    for name, wanted in (("reserved:", 0), ("in_transit:", states["SENT"])):
+        states[one.state if one.debit_count or one.state != "DISPUTED" else "SENT"] += one.amount_vnd
+    # At rest only what an earlier payment overtook is reserved, and in transit is what the banks have not
+    # booked yet; of what they said both yes and no (a refused one that came back) a person has to decide.
+    stays = sum(one.amount_vnd for one in books.instructions.values() if _stays(one, paid))
+    for name, wanted in (("reserved:", stays), ("in_transit:", states["SENT"])):
         held = sum(vnd for code, vnd in books.balances.items() if code.replace("cash_", "").startswith(name))
         if held != wanted:
             found.append(f"{held} đồng are {name} where {wanted} should be")
