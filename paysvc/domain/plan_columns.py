@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from paysvc.domain.disbursement import DISPOSITIONS, PLANNED, Int64
 from paysvc.domain.instructions import BETWEEN_VALUES, end_to_end_ids
 from paysvc.domain.payment_dates import period_from_number

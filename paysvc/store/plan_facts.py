@@ -94,8 +94,9 @@ def read_owed(connection: Connection, programme_codes: Sequence[str], last_perio
     that payment nor another of the same dues is live: the bank may have booked it late.
 
     `generation` is one more than that of the last payment that carried the obligation, and
-    `follows` that payment's line; both are 0 when none did; `was_excluded` tells whether the last plan left it out; `channel` is what
-    the person asked for, as the open enrolment has it, else None.
+    `follows` that payment's line; both are 0 when none did. `was_excluded` tells whether the
+    last plan left it out; `channel` is what the person asked for, as the open enrolment has
+    it, else None.
     """
     claim = obligation_claim.c
     standing = exists().where(claim.obligation_id == obligation.c.id, claim.released_at.is_(None))

@@ -152,13 +152,15 @@ class Crew:
         action = self.luck.choices(("kill", "stop", "fail", "full"), (82, 6, 6, 6))[0]
         turn = self.luck.choice((1, 1, 1, 1, 2))
         for one in ready:
-            one.failpoints = {place: self._possible(action, place) for place in places}
+            before, one.failpoints = one.failpoints, {place: self._possible(action, place) for place in places}
             try:
                 one.line.send(";".join(f"{place}={how}:{turn}" for place, how in one.failpoints.items()))
-                if one.line.poll(5):
-                    one.line.recv()
+                is_heard = one.line.poll(5) and bool(one.line.recv())
             except (OSError, EOFError):
-                continue  # it died of its orders before
+                is_heard = False
+            if not is_heard:
+                # It dies of its orders before, or of these.
+                one.failpoints |= {place: how for place, how in before.items() if how == "kill"}
 
     def _possible(self, action: str, place: str) -> str:
         # A stopped process would keep the only write lock that SQLite has.
