@@ -17,7 +17,7 @@ from .prove.crew import Tally
 from .prove.model_bugs import BUGS as MODEL_BUGS
 from .prove.places import all_places
 from .prove.put_back import put_back
-from .prove.world import Harm, Violation, World, months, world
+from .prove.world import DEAF, Harm, Violation, World, months, world
 
 #: No time fails a test: on a busy machine it takes as long as it takes.
 PATIENT = Harm(quiet_seconds=900.0)
@@ -43,6 +43,22 @@ def test_a_month_under_kills_faults_and_lies(kind: str, tmp_path: Path, request:
         live(made, 1)
     assert tally.kills > 0
     assert set(tally.killed_at) - {""} <= all_places()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_with_every_acknowledgement_lost_each_file_comes_once(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Every sending is unknown at first; the banks are asked, nothing is brought twice, and all is known in the end."""
+    folder = tmp_path / "world"
+    with world(folder, empty_database(kind, folder, request), 11, Tally(), replace(DEAF, quiet_seconds=900.0)) as made:
+        live(made, 1)
+        arrivals = made.arrivals()
+        assert len(arrivals) >= 3
+        assert set(arrivals.values()) == {1}
+        outcomes = made._rows("SELECT outcome, count(*) FROM send_attempt GROUP BY outcome")
+        assert [tuple(row) for row in outcomes] == [("unknown", len(arrivals))]
+        assert {state for (state,) in made._rows("SELECT DISTINCT state FROM batch")} == {"SENT"}
 
 
 @pytest.mark.parametrize("name", ["somebody-left-out", "no-rule-u2", "wrong-account"])

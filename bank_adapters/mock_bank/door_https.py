@@ -42,6 +42,7 @@ class Counter:
         again, 409 other bytes under this name or message id, 422 refused."""
         digest = hashlib.sha256(content).hexdigest()
         with self._lock:
+            self.premises.note_arrival(name)
             here = self.premises.find(name)
             refusal = self.premises.refusal(name) if here and here.parent == self.premises.refused else None
             # What could not be read was no message: neither its name nor its id is used up.

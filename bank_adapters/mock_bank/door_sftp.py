@@ -52,6 +52,7 @@ class _Folder(asyncssh.SFTPServer):
 
     def __init__(self, channel: asyncssh.SSHServerChannel[bytes], premises: Premises, settings: Misbehaviour) -> None:
         super().__init__(channel, chroot=os.fsencode(premises.files))
+        self._premises = premises
         self._settings = settings
 
     async def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
@@ -73,6 +74,7 @@ class _Folder(asyncssh.SFTPServer):
         _require(is_arrival and not newpath.endswith(b".part"), "only /inbox/NAME.part becomes /inbox/NAME")
         rename: Any = super().posix_rename if overwrites else super().rename
         rename(oldpath, newpath)
+        self._premises.note_arrival(posixpath.basename(os.fsdecode(newpath)))
         if self._settings.once("drop_ack"):
             self.channel.get_connection().abort()
 

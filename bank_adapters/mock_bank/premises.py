@@ -5,6 +5,7 @@
     HOME/files/refused  what it refused whole, with NAME.reason beside it ("CODE message")
     HOME/files/outbox   the bank's files, never removed
     HOME/making, HOME/held  files being written, and files kept back while the bank is silent
+    HOME/arrivals       the name of each file at its door, a line each time it was brought whole
 
 Both doors show `HOME/files` and nothing else. A file is linked into its new place before it
 leaves the old one, so whoever asks meanwhile finds it, and a kill between leaves it waiting.
@@ -40,10 +41,16 @@ class Premises:
         self.inbox, self.archive = self.files / "inbox", self.files / "archive"
         self.refused, self.outbox = self.files / "refused", self.files / "outbox"
         self.making, self.held = home / "making", home / "held"
+        self._arrivals = home / "arrivals"
         for folder in (self.inbox, self.archive, self.refused, self.outbox, self.making, self.held):
             folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._out: list[OutFile] = []
+
+    def note_arrival(self, name: str) -> None:
+        """Somebody brought a whole file, whatever becomes of it: what a payer repeats can be counted."""
+        with self._arrivals.open("a", encoding="utf-8") as book:
+            book.write(f"{name}\n")
 
     def waiting(self) -> list[str]:
         """Complete files in the inbox, by name, so that the order of uploads cannot matter."""

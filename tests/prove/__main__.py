@@ -67,6 +67,10 @@ class Run:
     def is_over(self) -> bool:
         return time.monotonic() > self.until or bool(self.violations)
 
+    def has_swept(self, kinds: Sequence[str]) -> bool:
+        """Whether every fault at a system call was tried on each of these databases."""
+        return all(kind in self.tried and len(self.tried[kind]) == len(self.boundaries[kind]) for kind in kinds)
+
     def tally(self, kind: str) -> Tally:
         return self.tallies.setdefault(kind, Tally())
 
@@ -117,7 +121,7 @@ def main(words: Sequence[str]) -> int:
         for number in count():
             kind = kinds[number % len(kinds)]
             _turn(found, turns[number // len(kinds) % len(turns)], kind, servers[kind], seed + number)
-            if found.is_over:
+            if found.is_over or (options.level == "calls" and found.has_swept(kinds)):
                 break
     print(json.dumps(_told(found, time.monotonic() - start), ensure_ascii=False))
     return 1 if found.violations else 0

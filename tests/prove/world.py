@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -104,9 +105,13 @@ class Harm:
     lies: float = 0.5
     most_offices: int = 2
     quiet_seconds: float = QUIET_LIMIT
+    #: No bank ever answers to a file that it took.
+    is_deaf: bool = False
 
 
 PEACE = Harm(0.0, 0.0, 0.0, 1)
+#: Every acknowledgement is lost and nothing else goes wrong, so no file may come a second time.
+DEAF = Harm(0.0, 0.0, 0.0, 1, is_deaf=True)
 
 
 class Violation(AssertionError):
@@ -193,7 +198,7 @@ class World:
         ]
         (self.home / "banks.toml").write_text("\n".join(texts), encoding="utf-8")
         for bank in self.banks:
-            bank.misbehave(_for(bank, _HONEST))
+            self._make_honest(bank)
         with self._wired() as wiring:
             schema.upgrade(wiring.database)
             bugs.damage(wiring.database.engine, self.crew.bug)
@@ -293,6 +298,19 @@ class World:
             elif line.weather is not CALM:
                 self.tell(f"{bank.profile.code}: {line.weather}")
 
+    def _make_honest(self, bank: MockBank) -> None:
+        bank.misbehave(_for(bank, _HONEST) | ({"drop_ack": True} if self.harm.is_deaf else {}))
+
+    def _repeated(self) -> dict[tuple[str, str], int]:
+        return {file: count for file, count in self.arrivals().items() if count > 1}
+
+    def arrivals(self) -> Counter[tuple[str, str]]:
+        """(bank, name) of each file -> how often it was brought there, as the banks noted it."""
+        noted = {bank.profile.code: self.premises(bank) / "arrivals" for bank in self.banks}
+        return Counter(
+            (code, name) for code, path in noted.items() if path.exists() for name in path.read_text().splitlines()
+        )
+
     def _plan(self, code: str) -> None:
         new = draw_people(
             self.luck, self.luck.randint(1, 3) if self.people else self._first_people, code, len(self.people)
@@ -384,7 +402,7 @@ class World:
         for line in self.lines:
             line.weather = CALM
         for bank in self.banks:
-            bank.misbehave(_for(bank, _HONEST))
+            self._make_honest(bank)
         self.tell("calm")
         self.crew.calm_down()
         start = time.monotonic()
@@ -445,6 +463,8 @@ class World:
 
     def require_agreement(self, code: str) -> None:
         found = audit(self.books(), self.people, code) + refused_by_the_database(self._engine)
+        if self.harm.is_deaf and not self.harm.violence:
+            found += [f"{bank} was brought {name} {count} times" for (bank, name), count in self._repeated().items()]
         if found:
             raise Violation("; ".join(found[:5]))
 
