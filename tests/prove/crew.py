@@ -83,6 +83,8 @@ class Tally:
     errors: int = 0
     killed_at: Counter[str] = field(default_factory=Counter)
     passed: Counter[str] = field(default_factory=Counter)
+    #: (bank, number of the lie) -> how often the bank told it.
+    lies_told: Counter[tuple[str, int]] = field(default_factory=Counter)
     #: The last places that were passed, oldest first.
     latest: deque[str] = field(default_factory=lambda: deque(maxlen=200))
 

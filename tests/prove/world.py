@@ -102,7 +102,7 @@ class Harm:
 
     violence: float = 0.7
     storms: float = 0.6
-    lies: float = 0.5
+    lies: float = 0.7
     most_offices: int = 2
     quiet_seconds: float = QUIET_LIMIT
     #: No bank ever answers to a file that it took.
@@ -292,11 +292,19 @@ class World:
         for line, bank in zip(self.lines, self.banks, strict=True):
             line.weather = luck.choice(_STORM) if luck.random() < harm.storms else CALM
             if luck.random() < harm.lies:
-                lie = _for(bank, luck.choice(_LIES))
+                lie = self._draw_lie(bank)
                 bank.misbehave(lie)
                 self.tell(f"{bank.profile.code}: {lie} {line.weather}")
             elif line.weather is not CALM:
                 self.tell(f"{bank.profile.code}: {line.weather}")
+
+    def _draw_lie(self, bank: MockBank) -> dict[str, Any]:
+        """One of those that this bank told least often."""
+        told = self.tally.lies_told
+        seldom = min(told[bank.profile.code, number] for number in range(len(_LIES)))
+        number = self.luck.choice([one for one in range(len(_LIES)) if told[bank.profile.code, one] == seldom])
+        told[bank.profile.code, number] += 1
+        return _for(bank, _LIES[number])
 
     def _make_honest(self, bank: MockBank) -> None:
         bank.misbehave(_for(bank, _HONEST) | ({"drop_ack": True} if self.harm.is_deaf else {}))
