@@ -122,7 +122,9 @@ def read_books(ours: Rows, banks: Mapping[str, Rows], home: Path) -> Books:
             code: {
                 message: bytes(digest).hex()
                 for message, digest in ours(
-                    "SELECT message_id, sha256 FROM bank_file WHERE bank_code = :code", code=code
+                    "SELECT message_id, sha256 FROM bank_file WHERE bank_code = :code UNION"
+                    " SELECT case_id, sha256 FROM recall WHERE bank_code = :code AND sha256 IS NOT NULL",
+                    code=code,
                 )
             }
             for code in banks

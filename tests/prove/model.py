@@ -7,7 +7,8 @@ step the invariants hold; in the end, with the faults over, both sides' books sa
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -163,8 +164,6 @@ def run_model(examples: int, steps: int, seed: int, bug: str = "", *, shrink: bo
     `bug` names one of `model_bugs.BUGS` to build in. Ends with the first violation, told as
     shortly as Hypothesis can tell it unless `shrink` is False.
     """
-    fault = model_bugs.BUGS[bug] if bug else model_bugs.NONE
-    machine = type("Model", (Model,), {"bug": fault})
     phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
     wanted = settings(
         max_examples=examples, stateful_step_count=steps, deadline=None, database=None, phases=phases,
@@ -172,16 +171,24 @@ def run_model(examples: int, steps: int, seed: int, bug: str = "", *, shrink: bo
     )  # fmt: skip
     TALLY.__init__()  # type: ignore[misc]  # counts from nothing
     violations: list[Broken] = []
-    with ExitStack() as stack:
-        stack.enter_context(fault.built_in())
+    with built_model(bug) as machine:
         try:
             run_state_machine_as_test(seeded(seed)(machine), settings=wanted)
         except Broken as broken:
             violations.append(broken)
-    return _result(TALLY, violations)
+    return result_of(TALLY, violations)
 
 
-def _result(tally: Tally, violations: list[Broken]) -> ModelResult:
+@contextmanager
+def built_model(bug: str = "") -> Iterator[type[Model]]:
+    """The model over a service into whose process this fault is built, or none."""
+    fault = model_bugs.BUGS[bug] if bug else model_bugs.NONE
+    with fault.built_in():
+        yield type("Model", (Model,), {"bug": fault})
+
+
+def result_of(tally: Tally, violations: list[Broken]) -> ModelResult:
+    """What was counted and found, as it is told."""
     return ModelResult(
         tally.examples, tally.steps, tally.checked, tally.ended, tuple(map(str, violations)),
         tuple(one.name for one in violations),

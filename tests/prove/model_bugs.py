@@ -318,16 +318,16 @@ def event_outside_the_transaction(patch: Patch) -> None:
     pending: list[tuple[Any, ...]] = []
 
     @contextmanager
-    def write_then_tell(self: Database) -> Iterator[Any]:
+    def write_then_tell(self: Database, **how: bool) -> Iterator[Any]:
         told_before = len(pending)
         try:
-            with write(self) as connection:
+            with write(self, **how) as connection:
                 yield connection
         except BaseException:
             del pending[told_before:]
             raise
         events, pending[:] = list(pending), []
-        with write(self) as connection:
+        with write(self, **how) as connection:
             for one in events:
                 append(connection, *one)
 

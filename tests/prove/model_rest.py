@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from .model_bank import ModelBank
@@ -21,7 +21,7 @@ def come_to_rest(model: Model) -> None:
     model.restart()
     send_all(model)
     for bank in model.bank.values():
-        put_everything_out(bank, [one for one, (_, state) in batches(model, bank) if state not in ("SENT", "REFUSED")])
+        put_everything_out(bank, {one: payments_in(model, one) for one in open_messages(model, bank)})
     seen = b""
     for _ in range(_ROUNDS):
         model.attempt(model.desk.collect)
@@ -53,18 +53,28 @@ def batches(model: Model, bank: ModelBank) -> list[tuple[str, tuple[str, str]]]:
     return [(message, one) for message, one in model.now.batches.items() if one[0] == bank.code]
 
 
+def open_messages(model: Model, bank: ModelBank) -> list[str]:
+    return [one for one, (_, state) in batches(model, bank) if state not in ("SENT", "REFUSED")]
+
+
+def payments_in(model: Model, message: str) -> tuple[str, ...]:
+    return tuple(one.reference for one in model.now.instructions.values() if one.message == message)
+
+
 def waiting(model: Model) -> list[str]:
     return [one.name for one in model.now.inbound if one.state in ("STORED", "PARKED")]
 
 
-def put_everything_out(bank: ModelBank, open_messages: list[str]) -> None:
-    """All that lies in drawers, the truth about every message and every day; a file it never had it refuses."""
+def put_everything_out(bank: ModelBank, asked_for: Mapping[str, tuple[str, ...]]) -> None:
+    """All that lies in drawers, the truth about every message and every day. Of the messages it is asked
+    for (with the payments that should be in them) it refuses those it never had."""
     bank.arrive()
     for paper in [*bank.drawer]:
         bank.put_out(paper)
     bank.drawer = []
-    for message in open_messages:
-        if message not in bank.taken_at and message in bank.references_of:
+    for message, references in asked_for.items():
+        if message not in bank.taken_at:
+            bank.references_of[message] = references
             bank.put_out(bank.disown(message))
     for message in bank.taken_at:
         bank.put_out(bank.report(message, "whole"))
