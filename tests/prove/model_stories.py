@@ -131,6 +131,8 @@ def _on_the_way_back() -> Iterator[Story]:
     for kind in ("truth", "reissued", "with the next"):
         again = (_states(kind, 0), _states(kind, 1), _states(kind, 2))
         yield Story(f"statements come again: {kind}", (*all_days, *again, *again[::-1], _COLLECT), "booked")
+    first, second, third = (_states("truth", which) for which in (2, 1, 0))
+    yield Story("a statement is missing for a day", (first, third, _passes("a day"), second, _COLLECT), "booked")
     yield Story("the last statement comes first", (_states("truth", 3), _passes("a day"), *all_days), "booked")
     for deeds in _DAYS:
         said = (_reports("truth"), _reports("half"), *all_days, _reports("early"), _COLLECT)
