@@ -48,8 +48,13 @@ def _works(*deeds: str) -> Step:
     return "a_bank_works", {"code": "AGRI", "deeds": list(deeds), "first": 0, "states": True}
 
 
-def _reports(kind: str) -> Step:
-    return "a_bank_reports", {"code": "AGRI", "which": 0, "kind": kind, "when": "at once"}
+def _reports(kind: str, which: int = 0) -> Step:
+    return "a_bank_reports", {"code": "AGRI", "which": which, "kind": kind, "when": "at once"}
+
+
+def _about_all(kind: str) -> tuple[Step, ...]:
+    """A status file about each of the bank's files."""
+    return tuple(_reports(kind, which) for which in (0, 1))
 
 
 def _states(kind: str, which: int = 0) -> Step:
@@ -135,8 +140,8 @@ def _on_the_way_back() -> Iterator[Story]:
     yield Story("a statement is missing for a day", (first, third, _passes("a day"), second, _COLLECT), "booked")
     yield Story("the last statement comes first", (_states("truth", 3), _passes("a day"), *all_days), "booked")
     for deeds in _DAYS:
-        said = (_reports("truth"), _reports("half"), *all_days, _reports("early"), _COLLECT)
-        yield Story(f"a day on which they {', '.join(deeds)}", (_reports("early"), _works(*deeds), *said), "booked")
+        said = (*_about_all("truth"), *_about_all("half"), *_about_all("early"), *all_days, *_about_all("early"))
+        yield Story(f"a day on which they {', '.join(deeds)}", (_works(*deeds), *said, _COLLECT), "booked")
 
 
 def _ended_everywhere() -> Iterator[Story]:

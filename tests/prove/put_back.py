@@ -32,7 +32,7 @@ def put_back(folder: Path, database_url: str, seed: int, tally: Tally, bug: str 
     luck = random.Random(seed)
     with world(folder, database_url, seed, tally, PEACE, bug, profiles=PROFILES[:1], first_day=FIRST_DAY) as made:
         office = SmallCycle(made, None, None)
-        whole = office.task
+        whole = replace(office.task, as_of=None)
         _do(office, replace(whole, until="approved"))
         copy = _copied(made)
         _do(office, replace(whole, until=luck.choice(("sent", "published"))))

@@ -13,7 +13,7 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from paysvc.demo.banks import PROFILES
 from .crew import NotDone, Tally, forked
 from .people import Person, files_of
 from .small_cycle import GAVE_UP, Task, run
-from .world import PEACE, Violation, World, world
+from .world import PEACE, Violation, World, moment, world
 
 #: Which calls there are, and what may happen in them.
 CALLS = ("fdatasync", "fsync", "rename", "sendto")
@@ -60,8 +60,10 @@ class SmallCycle:
         self._world, self._fault, self._trace = made, fault, trace
         made.people = _PEOPLE
         money = sum(one.amount_vnd for one in made.people) * 3
-        begins = made.clock.now()
-        self.task = Task(made.home, made.database_url, "2026-12", begins, files_of(made.people), money, made.crew.bug)
+        lists, begins, reports = files_of(made.people), made.clock.now(), moment(LAST_DAY, 22) + timedelta(minutes=4)
+        self.task = Task(
+            made.home, made.database_url, "2026-12", begins, lists, money, made.crew.bug, as_of=reports
+        )  # fmt: skip
 
     def live(self) -> None:
         """From the lists to the signed report; raises `Violation` or `NotDone`."""
@@ -83,7 +85,9 @@ class SmallCycle:
     def work(self) -> bool:
         """One process at the task; True when it came to its end."""
         ours, theirs = forked().Pipe()
-        process = forked().Process(target=run, args=(self.task, theirs), daemon=True)
+        # No clock goes back: who comes later begins later.
+        task = replace(self.task, begins=max(self.task.begins, self._world.clock.now()))
+        process = forked().Process(target=run, args=(task, theirs), daemon=True)
         process.start()
         theirs.close()
         tracer: subprocess.Popen[str] | None = None
@@ -99,7 +103,8 @@ class SmallCycle:
                 if ours.recv() == "done":
                     return True
                 self._world.let_banks_work(LAST_DAY)
-                ours.send(self._world.clock.now() + timedelta(minutes=5))
+                self._world.clock.advance(timedelta(minutes=5))
+                ours.send(self._world.clock.now())
         except (EOFError, OSError):
             return False  # it was killed, or gave up
         finally:
