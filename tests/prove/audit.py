@@ -378,8 +378,9 @@ def _same_money(books: Books) -> list[str]:
             found.append(f"{bank}: {few} bookings are missing here, {many} are too many")
     states: Counter[str] = Counter()
     for one in books.instructions.values():
-        states[one.state] += one.amount_vnd
-    # At rest nothing is reserved, and in transit is what the banks have not booked yet.
+        states[one.state if one.debit_count or one.state != "DISPUTED" else "SENT"] += one.amount_vnd
+    # At rest nothing is reserved, and in transit is what the banks have not booked yet; that of which
+    # they said both yes and no (a refused one that came back) stays there until a person has decided.
     for name, wanted in (("reserved:", 0), ("in_transit:", states["SENT"])):
         held = sum(vnd for code, vnd in books.balances.items() if code.replace("cash_", "").startswith(name))
         if held != wanted:
