@@ -50,7 +50,7 @@ _FEW = 20
 _MODEL_EXAMPLES, _MODEL_STEPS = 8, 50
 
 #: Whose turn it is, again and again.
-_TURNS = ("drill", "month", "calls", "model", "slots", "drill", "put-back", "month", "calls", "calls", "model", "calls")
+_TURNS = ("month", "drill", "calls", "model", "slots", "put-back", "month", "drill", "calls", "calls", "model", "calls")
 
 
 @dataclass(slots=True)

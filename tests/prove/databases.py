@@ -1,8 +1,11 @@
-"""What is done to a whole database from outside, as its owner could."""
+"""What is done with a whole database from outside, as its owner could."""
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import create_engine, make_url
 
@@ -30,3 +33,16 @@ def destroy(database_url: str) -> None:
     administer(
         database_url, f"DROP DATABASE {name} WITH (FORCE)", f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'"
     )
+
+
+def reader_of(path: Path) -> Callable[[str], list[Any]]:
+    """Answers queries of an SQLite file, for which it is opened each time and never written to."""
+
+    def rows(query: str) -> list[Any]:
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
+        try:
+            return connection.execute(query).fetchall()
+        finally:
+            connection.close()
+
+    return rows

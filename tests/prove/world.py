@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +30,7 @@ from .attacks import refused_by_the_database
 from .audit import Books, audit, read_books
 from .chores import CHORES
 from .crew import Crew, NotDone, Tally
+from .databases import reader_of
 from .line import CALM, Line, Weather
 from .people import RULES, Person, draw_people, files_of
 from .shared_clock import SharedClock
@@ -370,7 +370,9 @@ class World:
 
     def _publish(self, code: str) -> None:
         as_of = self.clock.now().astimezone(VIETNAM).isoformat()
-        self.call(Role.AUDITOR, "POST", "/reports", json={"cycle_code": code, "as_of": as_of})
+        # Who was killed when the report was out, and before that was answered, is told that it is there.
+        wanted = {"cycle_code": code, "as_of": as_of}
+        self.call(Role.AUDITOR, "POST", "/reports", json=wanted, accept=("report_folder_exists",))
 
     def _come_to_rest(self, day: date) -> None:
         """The faults are over; everything has to be settled within the limit. Raises `Violation`."""
@@ -478,16 +480,8 @@ class World:
 
 
 def bank_ledger(world: World, bank: MockBank) -> Callable[[str], list[Any]]:
-    path = world.premises(bank) / "ledger.sqlite"
-
-    def rows(query: str) -> list[Any]:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
-        try:
-            return connection.execute(query).fetchall()
-        finally:
-            connection.close()
-
-    return rows
+    """Answers queries of a bank's own books."""
+    return reader_of(world.premises(bank) / "ledger.sqlite")
 
 
 def for_bank(bank: MockBank, wishes: dict[str, Any]) -> dict[str, Any]:
