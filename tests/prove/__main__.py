@@ -203,7 +203,8 @@ def _live(found: Run, made: World, level: str, most: int, name: str) -> None:
         before = made.tally.kills
         made.month(year, month)
         found.count(level)
-        _say(f"{name} {year}-{month:02d}: {made.tally.kills - before} kills, all books agree")
+        losses = f", {made.losses}" if isinstance(made, Drill) else ""
+        _say(f"{name} {year}-{month:02d}: {made.tally.kills - before} kills, all books agree{losses}")
         if found.is_over:
             break
 
