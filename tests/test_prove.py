@@ -14,6 +14,7 @@ import pytest
 from .prove import syscalls
 from .prove.bugs import BUGS, Bug, changed_source
 from .prove.crew import Tally
+from .prove.drill import Drill
 from .prove.model_bugs import BUGS as MODEL_BUGS
 from .prove.places import all_places
 from .prove.put_back import put_back
@@ -22,6 +23,17 @@ from .prove.world import DEAF, Harm, Violation, World, months, world
 #: No time fails a test: on a busy machine it takes as long as it takes.
 PATIENT = Harm(quiet_seconds=900.0)
 ROOT = Path(__file__).parents[1]
+
+#: What only the drill comes by.
+DRILLED = (
+    "sealing.",
+    "store.schema.",
+    "services.backup.",
+    "store.backup_folder.",
+    "services.restore.",
+    "store.snapshot.",
+    "services.recover.",
+)
 
 
 def empty_database(kind: str, folder: Path, request: pytest.FixtureRequest) -> str:
@@ -59,6 +71,23 @@ def test_with_every_acknowledgement_lost_each_file_comes_once(
         outcomes = made._rows("SELECT outcome, count(*) FROM send_attempt GROUP BY outcome")
         assert [tuple(row) for row in outcomes] == [("unknown", len(arrivals))]
         assert {state for (state,) in made._rows("SELECT DISTINCT state FROM batch")} == {"SENT"}
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_drill_ends_with_books_that_agree(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    tally, folder = Tally(), tmp_path / "world"
+    # What other tests kill at is killed at seldom here, or this would take minutes.
+    tally.killed_at.update({place: 100 for place in all_places() if not place.startswith(DRILLED)})
+    before = tally.killed_at.copy()
+    harm = Harm(storms=0.0, lies=0.0, quiet_seconds=PATIENT.quiet_seconds, enough=1)
+    with world(folder, empty_database(kind, folder, request), 20261123, tally, harm, kind=Drill) as made:
+        live(made, 1)
+        assert isinstance(made, Drill)
+        assert made.losses.restored == 1
+    killed = {place for place in tally.killed_at if tally.killed_at[place] > before[place]}
+    assert killed - {""} <= all_places()
+    for module in DRILLED:
+        assert any(place.startswith(module) for place in killed), module
 
 
 @pytest.mark.parametrize("name", ["somebody-left-out", "no-rule-u2", "wrong-account"])

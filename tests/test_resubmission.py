@@ -18,7 +18,9 @@ from paysvc.services.resubmit_payments import (
     list_proposals,
     propose_resubmission,
 )
+from paysvc.store import cycles
 from paysvc.store.engine import Database
+from paysvc.store.report_resubmissions import read_resubmissions
 from paysvc.store.tables import audit_event, bank_account, resubmission
 from paysvc.store.vault import Vault
 from tests.paying_office import APPROVER, BTXH, MAKER, SYSTEM, PayingOffice
@@ -253,7 +255,15 @@ def test_what_was_declined_may_be_proposed_again(office: PayingOffice) -> None:
     assert [(one.end_to_end_id, one.code, one.reason) for one in closed] == [(first, "declined", "Chờ xã xác minh")]
     assert office.plan("2027-01").arrears == Figure(0, 0)
     assert office.resubmit("2026-12").figure.count == 1
-    assert office.plan("2027-01").arrears == Figure(1, BTXH)
+    again = office.plan("2027-01")
+    assert again.arrears == Figure(1, BTXH)
+    office.approve(again)
+    (second,) = office.payments_of("2027-01")
+    with office.database.read() as connection:
+        cycle = cycles.get_cycle(connection, "2026-12")
+        told = read_resubmissions(connection, cycle.id, office.clock.now())
+    # A report that said that the declined one was replaced would be refused.
+    assert [(one.state, one.replaced_by) for one in told] == [("closed", ""), ("approved", second)]
 
 
 def test_unknown_names_are_refused(office: PayingOffice) -> None:

@@ -185,7 +185,8 @@ def _account(
             continue  # noted by a run before
         file = bank_files.find_file(connection, one.id)
         if file is None:
-            bank_files.insert_file(connection, one, last.name, last.sha256, last.size, last.written_by, now)
+            first = sendings[0].left_at
+            bank_files.insert_file(connection, one, last.name, last.sha256, last.size, last.written_by, first)
         elif file.sha256 != last.sha256:
             raise DoesNotReconcile(
                 "lost_file_differs", f"The file of {message_id} that left is not the one that the database knows."

@@ -199,7 +199,8 @@ def _make_again(
     batches.insert_batches(connection, cycle.id, [made], planned["id"], at)
     one = batches.find_by_message_id(connection, sent.bank_code, sent.message_id)
     assert one is not None
-    bank_files.insert_file(connection, one, sent.name, sent.sha256, sent.size, sent.written_by, at)
+    # It was there when it left: what its bank said of it since may lie here before it is taken up.
+    bank_files.insert_file(connection, one, sent.name, sent.sha256, sent.size, sent.written_by, sent.left_at)
     put_in_question(connection, one, [sent], at)
 
 

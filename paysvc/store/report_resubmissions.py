@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -34,7 +34,7 @@ def read_resubmissions(connection: Connection, cycle_id: int, as_of: datetime) -
     replaced_by = _replacements(connection, as_of)
     in_place = select(replacement.c.replaced_id).join(_later, _later.c.id == replacement.c.instruction_id)
     columns, sent = resubmission.c, bank_file.alias("sent")
-    rows = connection.execute(
+    rows: Sequence[Row[Any]] = connection.execute(
         select(resubmission, instruction.c.end_to_end_id, instruction.c.bank_code, instruction.c.amount_vnd)
         .add_columns(payment_cycle.c.code, inbound_file.c.sha256, sent.c.sha256.label("sent_sha256"))
         .join(instruction, instruction.c.id == columns.instruction_id)
@@ -53,8 +53,18 @@ def read_resubmissions(connection: Connection, cycle_id: int, as_of: datetime) -
             ),
         )
         .order_by(instruction.c.end_to_end_id, columns.id)
-    )
-    return [_resubmitted(row, as_of, replaced_by.get(row.instruction_id, [])) for row in rows]
+    ).all()
+    # Of several proposals about a payment (one was declined) the approved one is why it was replaced; if none
+    # was approved, all say that it was replaced, and the report does not pass.
+    approved = {row.instruction_id: row.id for row in rows if _state(row, as_of)[0] == "approved"}
+    return [
+        _resubmitted(
+            row,
+            as_of,
+            replaced_by.get(row.instruction_id, []) if approved.get(row.instruction_id, row.id) == row.id else [],
+        )
+        for row in rows
+    ]
 
 
 def _replacements(connection: Connection, as_of: datetime) -> dict[int, list[str]]:
@@ -77,13 +87,8 @@ def _replacements(connection: Connection, as_of: datetime) -> dict[int, list[str
     return found
 
 
-def _resubmitted(row: Row[Any], as_of: datetime, replaced_by: list[str]) -> Resubmitted:
-    if row.status_file_id is not None:
-        kind, digest, place = "status", row.sha256, str(row.status_position)
-    elif row.statement_id is not None:
-        kind, digest, place = "statement", row.sha256, str(row.line_position)
-    else:
-        kind, digest, place = "file_refused", row.sent_sha256, ""
+def _state(row: Row[Any], as_of: datetime) -> tuple[str, str, str]:
+    """What stood of a proposal at the moment: its state, who decided it, and when."""
     state, by, at = "proposed", "", ""
     for name, who, moment in (
         ("approved", row.approved_by, row.approved_at),
@@ -91,6 +96,17 @@ def _resubmitted(row: Row[Any], as_of: datetime, replaced_by: list[str]) -> Resu
     ):
         if moment is not None and moment <= as_of:
             state, by, at = name, who, instant_text(moment)
+    return state, by, at
+
+
+def _resubmitted(row: Row[Any], as_of: datetime, replaced_by: list[str]) -> Resubmitted:
+    if row.status_file_id is not None:
+        kind, digest, place = "status", row.sha256, str(row.status_position)
+    elif row.statement_id is not None:
+        kind, digest, place = "statement", row.sha256, str(row.line_position)
+    else:
+        kind, digest, place = "file_refused", row.sent_sha256, ""
+    state, by, at = _state(row, as_of)
     return Resubmitted(
         end_to_end_id=row.end_to_end_id,
         cycle=row.code,

@@ -10,9 +10,10 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
@@ -25,22 +26,35 @@ from tests.postgresql_server import NoServer, running_server
 from . import syscalls
 from .bugs import BUGS
 from .crew import NotDone, Tally
+from .drill import HARM as DRILL_HARM
+from .drill import Drill
 from .model import run_model
 from .model_bugs import BUGS as MODEL_BUGS
+from .model_stories import tell_all
 from .places import all_places
 from .put_back import put_back
+from .relay import ENOUGH
 from .slots import run_slots
 from .syscalls import Boundary
-from .world import QUIET_LIMIT, Harm, Violation, World, months, world
+from .world import DEAF, QUIET_LIMIT, Harm, Violation, World, months, world
 
 #: A world lives for so many months before a new one is made.
 _MONTHS = 6
+
+#: A world of the drill lives shorter: the first start of an office is drilled as well.
+_DRILL_MONTHS = 3
+
+#: So few places hit seldom are named without being asked for.
+_FEW = 20
 
 #: How many sequences of the model make a turn, and how long each may be.
 _MODEL_EXAMPLES, _MODEL_STEPS = 8, 50
 
 #: Whose turn it is, again and again.
-_TURNS = ("month", "calls", "model", "slots", "put-back", "month", "calls", "calls", "model", "calls")
+_TURNS = (
+    *("drill", "month", "calls", "model", "slots", "put-back", "deaf"),
+    *("month", "drill", "calls", "calls", "model", "calls"),
+)
 
 
 @dataclass(slots=True)
@@ -53,6 +67,7 @@ class Run:
     most_months: int
     keep: Path | None
     quiet_seconds: float
+    names_seldom: bool = False
     trials: dict[str, int] = field(default_factory=dict)
     faults: int = 0
     violations: list[str] = field(default_factory=list)
@@ -98,6 +113,7 @@ def main(words: Sequence[str]) -> int:
     )
     parser.add_argument("--list-bugs", action="store_true", help="name the seeded faults")
     parser.add_argument("--keep", type=Path, help="a folder in which a world that failed is left")
+    parser.add_argument("--seldom", action="store_true", help=f"name all places hit fewer than {ENOUGH} times")
     options = parser.parse_args(words)
     if options.list_bugs:
         for name in sorted(LEVELS_OF_BUG):
@@ -108,7 +124,9 @@ def main(words: Sequence[str]) -> int:
     start = time.monotonic()
     # Whoever ends this run ends what it started, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    found = Run(seed, start + options.minutes * 60, options.bug, options.months, options.keep, options.quiet)
+    found = Run(
+        seed, start + options.minutes * 60, options.bug, options.months, options.keep, options.quiet, options.seldom
+    )
     turns = [
         level
         for level in (_TURNS if options.level == "all" else (options.level,))
@@ -163,24 +181,47 @@ def _turn(found: Run, level: str, kind: str, server: str, seed: int) -> None:
 
 def _months(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
     """A world from its first month on, under kills, faults and lies."""
-    tally = found.tally(kind)
-    made: World | None = None
-    try:
-        with world(folder, url, seed, tally, Harm(quiet_seconds=found.quiet_seconds), found.bug) as made:
-            for year, month in months(found.most_months):
-                before = tally.kills
-                made.month(year, month)
-                found.count("months")
-                _say(f"{kind} {seed} {year}-{month:02d}: {tally.kills - before} kills, all books agree")
-                if found.is_over:
-                    break
-    except (Violation, NotDone):
-        if made is not None:
+    harm = Harm(quiet_seconds=found.quiet_seconds)
+    with _told_of(found, world(folder, url, seed, found.tally(kind), harm, found.bug)) as made:
+        _live(found, made, "months", found.most_months, f"{kind} {seed}")
+
+
+def _deaf(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
+    """A world whose banks acknowledge nothing: each file is brought once, and all is known in the end."""
+    harm = replace(DEAF, quiet_seconds=found.quiet_seconds)
+    with _told_of(found, world(folder, url, seed, found.tally(kind), harm, found.bug)) as made:
+        _live(found, made, "deaf_months", min(found.most_months, _DRILL_MONTHS), f"deaf {kind} {seed}")
+
+
+def _drills(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
+    """A world in which each piece of work is killed at one place after the other, and the database is lost."""
+    harm = replace(DRILL_HARM, quiet_seconds=found.quiet_seconds)
+    with _told_of(found, world(folder, url, seed, found.tally(kind), harm, found.bug, kind=Drill)) as made:
+        _live(found, made, "drills", min(found.most_months, _DRILL_MONTHS), f"drill {kind} {seed}")
+
+
+@contextmanager
+def _told_of(found: Run, making: AbstractContextManager[World]) -> Iterator[World]:
+    """A world, of which the latest is told when something is found in it."""
+    with making as made:
+        try:
+            yield made
+        except (Violation, NotDone):
             _say("\n".join(f"  {line}" for line in made.story[-15:]))
-        raise
-    finally:
-        if made is not None:
+            raise
+        finally:
             found.faults += made.faults
+
+
+def _live(found: Run, made: World, level: str, most: int, name: str) -> None:
+    for year, month in months(most):
+        before = made.tally.kills
+        made.month(year, month)
+        found.count(level)
+        losses = f", {made.losses}" if isinstance(made, Drill) else ""
+        _say(f"{name} {year}-{month:02d}: {made.tally.kills - before} kills, all books agree{losses}")
+        if found.is_over:
+            break
 
 
 def _calls(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
@@ -231,11 +272,13 @@ def _put_back(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
 
 
 def _model(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
-    """Some sequences of what may happen, each step followed by all invariants; in process, on SQLite."""
+    """What is known to go wrong, once, then some sequences of what may happen; in process, on SQLite."""
     if kind != "sqlite":
         return
-    result = run_model(_MODEL_EXAMPLES, _MODEL_STEPS, seed, found.bug)
-    found.trials["model"] = found.trials.get("model", 0) + result.examples
+    stories_come_first = "stories" not in found.trials
+    result = tell_all(found.bug) if stories_come_first else run_model(_MODEL_EXAMPLES, _MODEL_STEPS, seed, found.bug)
+    name = "stories" if stories_come_first else "model"
+    found.trials[name] = found.trials.get(name, 0) + result.examples
     found.trials["model_steps"] = found.trials.get("model_steps", 0) + result.steps
     found.tally(kind).errors += result.crashes
     if result.violations:
@@ -244,6 +287,8 @@ def _model(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
 
 LEVELS: dict[str, Callable[[Run, str, str, Path, int], None]] = {
     "month": _months,
+    "drill": _drills,
+    "deaf": _deaf,
     "calls": _calls,
     "slots": _slots,
     "model": _model,
@@ -276,7 +321,9 @@ def _database(kind: str, server: str, folder: Path, seed: int) -> Iterator[str]:
 def _told(found: Run, seconds: float) -> dict[str, object]:
     """The last line: figures of the whole run."""
     places, tallies = all_places(), found.tallies.values()
-    killed = {place for tally in tallies for place in tally.killed_at if place}
+    hits = sum((tally.killed_at for tally in tallies), Counter[str]())
+    killed = {place for place in hits if place}
+    seldom = {place: hits[place] for place in sorted(killed & places) if hits[place] < ENOUGH}
     return {
         "seed": found.seed,
         "seconds": round(seconds),
@@ -286,6 +333,7 @@ def _told(found: Run, seconds: float) -> dict[str, object]:
         "faults": found.faults + sum(one.errors for one in tallies),
         "failpoints": len(places),
         "failpoints_hit": len(killed & places),
+        "seldom": seldom if found.names_seldom or len(seldom) <= _FEW else len(seldom),
         "system_calls": {kind: len(found.boundaries[kind]) for kind in found.boundaries},
         "system_calls_hit": {kind: len(tried) for kind, tried in found.tried.items()},
         "violations": found.violations,

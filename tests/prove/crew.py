@@ -231,17 +231,20 @@ class Crew:
             if not one.is_dead and one.is_stopped:
                 self._wake(one)
 
-    def _read_places(self) -> None:
+    def _read_places(self) -> list[str]:
+        """Count what was passed since this was called last, and return it, in order."""
         path = self.home / "seen"
-        if path.exists():
-            with path.open("rb") as file:
-                file.seek(self._read_seen)
-                new = file.read()
-            whole = new[: new.rfind(b"\n") + 1]
-            self._read_seen += len(whole)
-            places = whole.decode().split("\n")[:-1]
-            self.tally.passed.update(places)
-            self.tally.latest.extend(places)
+        if not path.exists():
+            return []
+        with path.open("rb") as file:
+            file.seek(self._read_seen)
+            new = file.read()
+        whole = new[: new.rfind(b"\n") + 1]
+        self._read_seen += len(whole)
+        places = whole.decode().split("\n")[:-1]
+        self.tally.passed.update(places)
+        self.tally.latest.extend(places)
+        return places
 
     def calm_down(self) -> None:
         """From now on nobody is told to fail; whoever was goes."""

@@ -74,6 +74,8 @@ class Person:
     account: str
     is_payable: bool = True
     is_alive: bool = True
+    #: The holder's name as the bank has it, where it is to differ in another way than `is_payable` makes it.
+    known_as: str = ""
 
     @property
     def amount_vnd(self) -> int:
@@ -144,6 +146,8 @@ def files_of(people: list[Person]) -> dict[str, bytes]:
 
 
 def _as_the_bank_has_it(one: Person) -> str:
+    if one.known_as:
+        return one.known_as
     return one.name if one.is_payable or not one.is_alive else "CAO BA QUAT"
 
 

@@ -6,9 +6,14 @@ is left but what they had written.
 
 from __future__ import annotations
 
+import bank_adapters.delimited
+import bank_adapters.fixed_width
+import bank_adapters.iso20022
 import paysvc.web.app
+import tests.prove.errand
 import tests.prove.office
 from paysvc.core.prepare import prepare
 
 prepare()
-__all__ = ["paysvc", "tests"]
+tests.prove.errand.prepare()
+__all__ = ["bank_adapters", "paysvc", "tests"]

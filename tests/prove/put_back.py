@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import make_url
 
 from paysvc.config import read_settings
 from paysvc.demo.banks import PROFILES
@@ -22,6 +22,7 @@ from paysvc.services.recover import recover
 from paysvc.wiring import wire
 
 from .crew import Tally
+from .databases import administer
 from .small_cycle import Task
 from .syscalls import FIRST_DAY, LAST_DAY, SmallCycle
 from .world import PEACE, Violation, World, world
@@ -70,7 +71,7 @@ def _copied(made: World) -> str:
         shutil.copyfile(str(url.database), copy)
         return copy
     copy = f"{url.database}_copy"
-    _administer(made, f"CREATE DATABASE {copy} TEMPLATE {url.database}")
+    administer(made.database_url, f"CREATE DATABASE {copy} TEMPLATE {url.database}")
     return copy
 
 
@@ -80,17 +81,11 @@ def _put(made: World, copy: str) -> None:
     if url.get_backend_name() == "sqlite":
         shutil.copyfile(copy, str(url.database))
         return
-    _administer(made, f"DROP DATABASE {url.database} WITH (FORCE)", f"ALTER DATABASE {copy} RENAME TO {url.database}")
-
-
-def _administer(made: World, *statements: str) -> None:
-    engine = create_engine(make_url(made.database_url).set(database="postgres"), isolation_level="AUTOCOMMIT")
-    try:
-        with engine.connect() as connection:
-            for statement in statements:
-                connection.exec_driver_sql(statement)
-    finally:
-        engine.dispose()
+    administer(
+        made.database_url,
+        f"DROP DATABASE {url.database} WITH (FORCE)",
+        f"ALTER DATABASE {copy} RENAME TO {url.database}",
+    )
 
 
 def _recover(made: World) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +29,9 @@ from paysvc.wiring import Wiring, wire
 from . import bugs
 from .attacks import refused_by_the_database
 from .audit import Books, audit, read_books
+from .chores import CHORES
 from .crew import Crew, NotDone, Tally
+from .databases import reader_of
 from .line import CALM, Line, Weather
 from .people import RULES, Person, draw_people, files_of
 from .shared_clock import SharedClock
@@ -97,7 +98,8 @@ _IN_SILENCE = "without a word"
 class Harm:
     """How rough it is: how likely a process is killed, the lines fail and the banks misbehave, 0 to 1.
 
-    `quiet_seconds` is how long everything may take to come to rest afterwards.
+    `quiet_seconds` is how long everything may take to come to rest afterwards. `enough` is how often somebody
+    is killed at each place of a drill before it is left out at times.
     """
 
     violence: float = 0.7
@@ -107,6 +109,7 @@ class Harm:
     quiet_seconds: float = QUIET_LIMIT
     #: No bank ever answers to a file that it took.
     is_deaf: bool = False
+    enough: int = 25
 
 
 PEACE = Harm(0.0, 0.0, 0.0, 1)
@@ -129,12 +132,13 @@ def world(
     people: int = 14,
     profiles: Sequence[BankProfile] = PROFILES,
     first_day: date = FIRST_DAY,
+    kind: type[World] | None = None,
 ) -> Iterator[World]:
-    """A province with its banks running and its office set up."""
+    """A province with its banks running and its office set up; `kind` is how it lives (`World`)."""
     folder.mkdir(parents=True)
     with ExitStack() as stack:
         banks = stack.enter_context(mock_banks(folder / "banks", seed, first_day, OPENING_VND, profiles))
-        made = World(folder, database_url, seed, tally, harm, bug, banks, people)
+        made = (kind or World)(folder, database_url, seed, tally, harm, bug, banks, people)
         made.clock.set(moment(first_day, 9))
         stack.callback(made.close)
         made.settle_in()
@@ -143,6 +147,10 @@ def world(
 
 class World:
     """One province. `story` is what happened, for whoever has to explain a violation."""
+
+    crew_type: type[Crew] = Crew
+    #: How often a request is made before it is given up.
+    most_attempts = 200
 
     def __init__(
         self, folder: Path, database_url: str, seed: int, tally: Tally, harm: Harm, bug: str,
@@ -156,7 +164,9 @@ class World:
         self.lines = [Line(bank.ready["port"], random.Random(self.luck.random())) for bank in banks]
         self.clock = SharedClock(folder / "clock", start=moment(FIRST_DAY, 9))
         self.home.mkdir(mode=0o700)
-        self.crew = Crew(self.home, database_url, self.clock, folder / "clock", self.luck, tally, bug, self.look_around)
+        self.crew = self.crew_type(
+            self.home, database_url, self.clock, folder / "clock", self.luck, tally, bug, self.look_around
+        )
         self.people: list[Person] = []
         self._first_people = people
         self.tokens: dict[str, str] = {}
@@ -199,8 +209,8 @@ class World:
         (self.home / "banks.toml").write_text("\n".join(texts), encoding="utf-8")
         for bank in self.banks:
             self._make_honest(bank)
+        self._open()
         with self._wired() as wiring:
-            schema.upgrade(wiring.database)
             bugs.damage(wiring.database.engine, self.crew.bug)
             chief = add_officer(
                 wiring.database, wiring.clock, FIRST_START, officer_id="administrator", role=Role.ADMINISTRATOR
@@ -211,6 +221,11 @@ class World:
             for verb in ("submit-batches", "collect-returns", "reconcile-returns", "recall-payments"):
                 every = timedelta(minutes=1)
                 set_schedule(wiring.database, wiring.clock, chief, schedule_id=verb, verb=verb, every=every)
+
+    def _open(self) -> None:
+        """The first start: folders, keys, tables."""
+        with self._wired() as wiring:
+            schema.upgrade(wiring.database)
 
     @contextmanager
     def _wired(self) -> Iterator[Wiring]:
@@ -241,7 +256,7 @@ class World:
         problem = ""
         self.crew.look()
         self.crew.arm()
-        for _ in range(200):
+        for _ in range(self.most_attempts):
             answer = self.crew.ask(self.tokens[role.value], method, path, headers=dict(headers), **more)
             if answer is None or answer.status_code >= 500:
                 continue  # lost, or an error of the disk: asked again under the same key
@@ -265,10 +280,11 @@ class World:
         self.clock.set(max(self.clock.now(), moment(date(year, month, 1) - timedelta(days=12), 9)))
         self._renew_tokens()
         self._be_harmful()
-        if (before := self._one("SELECT max(code) FROM payment_cycle")) is not None:
+        if (before := self.one("SELECT max(code) FROM payment_cycle")) is not None:
             self._pay_again(before)
         self.tell(f"plan {code}")
         self._plan(code)
+        self._after_approval()
         for _ in range(3):
             self.crew.tick()
         for day in BANKING_DAYS:
@@ -276,13 +292,20 @@ class World:
             self.let_banks_work(date(year, month, day))
             for _ in range(2):
                 self.crew.tick()
+            self._after_banking(day)
         self._come_to_rest(date(year, month, BANKING_DAYS[-1]))
-        if not self._one("SELECT count(*) FROM run WHERE state = 'DONE'"):
+        if not self.one("SELECT count(*) FROM run WHERE state = 'DONE'"):
             raise Violation("no slot of the scheduler is recorded as done")
         self._publish(code)
-        self._check_books()
+        self.check_books()
         self.faults += sum(line.faults for line in self.lines)
         self.require_agreement(code)
+
+    def _after_approval(self) -> None:
+        """What this kind of world does when a plan is approved and nothing of it has left."""
+
+    def _after_banking(self, day: int) -> None:
+        """What it does when the banks have worked up to this day of the month and the office has heard of it."""
 
     def _be_harmful(self) -> None:
         """Draw what goes wrong until this is called again."""
@@ -304,10 +327,10 @@ class World:
         seldom = min(told[bank.profile.code, number] for number in range(len(_LIES)))
         number = self.luck.choice([one for one in range(len(_LIES)) if told[bank.profile.code, one] == seldom])
         told[bank.profile.code, number] += 1
-        return _for(bank, _LIES[number])
+        return for_bank(bank, _LIES[number])
 
     def _make_honest(self, bank: MockBank) -> None:
-        bank.misbehave(_for(bank, _HONEST) | ({"drop_ack": True} if self.harm.is_deaf else {}))
+        bank.misbehave(for_bank(bank, _HONEST) | ({"drop_ack": True} if self.harm.is_deaf else {}))
 
     def _repeated(self) -> dict[tuple[str, str], int]:
         return {file: count for file, count in self.arrivals().items() if count > 1}
@@ -320,9 +343,7 @@ class World:
         )
 
     def _plan(self, code: str) -> None:
-        new = draw_people(
-            self.luck, self.luck.randint(1, 3) if self.people else self._first_people, code, len(self.people)
-        )
+        new = self._newcomers(code)
         self.people += new
         for kind, content in files_of(new).items():
             query = {"kind": kind, "name": f"{kind}-{code}.csv"}
@@ -337,9 +358,14 @@ class World:
             raise Violation(lets_be[0])
         self.call(Role.MAKER, "POST", f"/cycles/{code}/submission", accept=("cycle_not_draft",))
         self._chores(code)
-        digest = self._one("SELECT content_sha256 FROM payment_cycle WHERE code = :code", code=code)
+        digest = self.one("SELECT content_sha256 FROM payment_cycle WHERE code = :code", code=code)
         approval = {"content_sha256": bytes(digest).hex()}
         self.call(Role.APPROVER, "POST", f"/cycles/{code}/approval", json=approval, accept=("cycle_not_submitted",))
+
+    def _newcomers(self, code: str) -> list[Person]:
+        """Who is due from this month on."""
+        count = self.luck.randint(1, 3) if self.people else self._first_people
+        return draw_people(self.luck, count, code, len(self.people))
 
     def _pay_again(self, code: str) -> None:
         """Whom a bank did not pay in that month's cycle is proposed by one officer, and approved by another."""
@@ -355,42 +381,9 @@ class World:
 
     def _chores(self, code: str) -> None:
         """What else people do in an office, one of them this month."""
-        match self.luck.randrange(6):
-            case 0:
-                self.call(Role.ADMINISTRATOR, "PUT", "/rules", content=RULES.encode())
-                body: dict[str, Any] = {"verb": "match-accounts", "every_seconds": 2_000_000}
-                self.call(Role.ADMINISTRATOR, "PUT", "/schedules/matching", json=body)
-            case 1:
-                name = f"helper{len(self.story)}"
-                self.call(
-                    Role.ADMINISTRATOR, "POST", "/officers", json={"officer_id": name, "role": "auditor"},
-                    accept=("officer_exists",),
-                )  # fmt: skip
-                self.call(Role.ADMINISTRATOR, "POST", f"/officers/{name}/tokens", json={"days": 3})
-                self.call(Role.ADMINISTRATOR, "DELETE", f"/officers/{name}", accept=("officer_unknown",))
-            case 2:
-                body = {"reason": "a second look"}
-                self.call(Role.MAKER, "POST", f"/cycles/{code}/withdrawal", json=body, accept=("cycle_not_changeable",))
-                self.call(Role.MAKER, "POST", f"/cycles/{code}/submission", accept=("cycle_not_draft",))
-            case 3:
-                someone = self._one(
-                    "SELECT min(i.end_to_end_id) FROM instruction i JOIN payment_cycle c ON c.id = i.cycle_id"
-                    " WHERE c.code = :code",
-                    code=code,
-                )
-                body = {"end_to_end_id": someone, "reason": "address_unclear"}
-                self.call(Role.MAKER, "POST", f"/cycles/{code}/holds", json=body, accept=("payment_unknown",))
-                self.call(Role.MAKER, "POST", f"/cycles/{code}/submission", accept=("cycle_not_draft",))
-            case 4:
-                found = self.call(Role.MAKER, "GET", "/matching/reviews")["matches"]
-                if found:
-                    body = {"decision": "reject", "reason": "another person"}
-                    path = f"/matching/reviews/{found[0]['match_id']}"
-                    self.call(Role.MAKER, "POST", path, json=body, accept=("already_decided", "match_changed"))
-            case _:
-                self._check_books()
+        self.luck.choice(CHORES)(self, code)
 
-    def _check_books(self) -> None:
+    def check_books(self) -> None:
         for one in self.call(Role.AUDITOR, "POST", "/books/check", json={"with_files": True}):
             if one["differences"]:
                 raise Violation(f"the books differ: {one['equation']}: {one['differences'][:3]}")
@@ -403,7 +396,9 @@ class World:
 
     def _publish(self, code: str) -> None:
         as_of = self.clock.now().astimezone(VIETNAM).isoformat()
-        self.call(Role.AUDITOR, "POST", "/reports", json={"cycle_code": code, "as_of": as_of})
+        # Who was killed when the report was out, and before that was answered, is told that it is there.
+        wanted = {"cycle_code": code, "as_of": as_of}
+        self.call(Role.AUDITOR, "POST", "/reports", json=wanted, accept=("report_folder_exists",))
 
     def _come_to_rest(self, day: date) -> None:
         """The faults are over; everything has to be settled within the limit. Raises `Violation`."""
@@ -424,35 +419,35 @@ class World:
 
     def unsettled(self) -> str:
         """What is still under way, or ""."""
-        under_way = self._one("SELECT count(*) FROM batch WHERE state NOT IN ('SENT', 'REFUSED')") + self._one(
+        under_way = self.one("SELECT count(*) FROM batch WHERE state NOT IN ('SENT', 'REFUSED')") + self.one(
             "SELECT count(*) FROM payment_cycle WHERE state = 'APPROVED'"
         )
         if under_way:
             return f"{under_way} batches or plans"
-        recalls = self._one("SELECT count(*) FROM recall WHERE state IN ('SEALED', 'SENDING', 'UNKNOWN')")
+        recalls = self.one("SELECT count(*) FROM recall WHERE state IN ('SEALED', 'SENDING', 'UNKNOWN')")
         if recalls:
             return f"{recalls} recalls"
-        waiting = self._one("SELECT count(*) FROM inbound_file WHERE state = 'STORED'")
+        waiting = self.one("SELECT count(*) FROM inbound_file WHERE state = 'STORED'")
         if waiting:
             return f"{waiting} files not decided"
         for bank in self.banks:
             code = bank.profile.code
-            ledger = _bank_ledger(self, bank)
+            ledger = bank_ledger(self, bank)
             place = self.premises(bank) / "files"
             if any((place / "inbox").iterdir()):
                 return f"files in the inbox of {code}"
             refused = {path.name.removesuffix(".reason") for path in (place / "refused").iterdir()}
-            unheard = refused & {row[0] for row in self._rows(_WITHOUT_A_WORD, code=code)}
+            unheard = refused & {row[0] for row in self.rows(_WITHOUT_A_WORD, code=code)}
             if unheard:
                 return f"{len(unheard)} files that {code} refused {_IN_SILENCE}"
-            fetched = {row[0] for row in self._rows("SELECT name FROM fetched_name WHERE bank_code = :code", code=code)}
+            fetched = {row[0] for row in self.rows("SELECT name FROM fetched_name WHERE bank_code = :code", code=code)}
             out = {name for (name,) in ledger("SELECT name FROM outbox")}
             if out - fetched:
                 return f"{len(out - fetched)} files of {code} not fetched"
             # A statement that was not believed is asked for anew, as an operator would.
             days = {
                 str(row[0])
-                for row in self._rows("SELECT to_date FROM bank_statement WHERE bank_code = :code", code=code)
+                for row in self.rows("SELECT to_date FROM bank_statement WHERE bank_code = :code", code=code)
             }
             missing = [day for (day,) in ledger("SELECT day FROM statement ORDER BY day") if day not in days]
             for day in missing:
@@ -461,13 +456,13 @@ class World:
             if missing:
                 return f"{len(missing)} statements of {code} not believed"
             # Parked files may wait for those; with every statement here nothing has to wait.
-        waiting = self._one("SELECT count(*) FROM inbound_file WHERE state = 'PARKED'")
+        waiting = self.one("SELECT count(*) FROM inbound_file WHERE state = 'PARKED'")
         return f"{waiting} files parked" if waiting else ""
 
     # ------------------------------------------------------------------------ its books
 
     def books(self) -> Books:
-        return read_books(self._rows, {bank.profile.code: _bank_ledger(self, bank) for bank in self.banks}, self.home)
+        return read_books(self.rows, {bank.profile.code: bank_ledger(self, bank) for bank in self.banks}, self.home)
 
     def require_agreement(self, code: str) -> None:
         found = audit(self.books(), self.people, code) + refused_by_the_database(self._engine)
@@ -476,49 +471,48 @@ class World:
         if found:
             raise Violation("; ".join(found[:5]))
 
-    def look_around(self) -> None:
-        """What has to be true at any moment, and above all just after somebody was killed."""
-        noted = {
+    def noted(self) -> set[tuple[str, str]]:
+        """Bank and name of every file of ours of which the rows say that it may have left."""
+        return {
             (code, name)
-            for code, name in self._rows(
+            for code, name in self.rows(
                 "SELECT f.bank_code, f.name FROM bank_file f JOIN send_attempt a ON a.bank_file_id = f.id"
                 " UNION SELECT r.bank_code, r.name FROM recall r JOIN recall_attempt a ON a.recall_id = r.id"
+                " UNION SELECT bank_code, name FROM lost_file"
             )
         }
+
+    def held(self, bank: MockBank) -> set[str]:
+        """The names of all whole files that a bank has or had from us, but those it refused."""
+        place = self.premises(bank) / "files"
+        found = {path.name for room in ("inbox", "archive") for path in (place / room).glob("*")}
+        return {name for name in found if not name.endswith(".part") and not name.startswith(".")}
+
+    def look_around(self) -> None:
+        """What has to be true at any moment, and above all just after somebody was killed."""
+        noted = self.noted()
         for bank in self.banks:
-            place = self.premises(bank) / "files"
-            held = {path.name for room in ("inbox", "archive") for path in (place / room).glob("*")}
-            strangers = {name for name in held if not name.endswith(".part") and not name.startswith(".")} - {
-                name for code, name in noted if code == bank.profile.code
-            }
+            strangers = self.held(bank) - {name for code, name in noted if code == bank.profile.code}
             if strangers:
                 raise Violation(f"{bank.profile.code} holds {min(strangers)}, of which no sending was noted")
-        if total := self._one("SELECT COALESCE(SUM(amount_vnd), 0) FROM posting"):
+        if total := self.one("SELECT COALESCE(SUM(amount_vnd), 0) FROM posting"):
             raise Violation(f"the ledger sums to {total}")
 
-    def _rows(self, query: str, **values: object) -> list[Any]:
+    def rows(self, query: str, **values: object) -> list[Any]:
         """Read the office's database directly, as nothing of the service does."""
         with self._engine.connect() as connection:
             return list(connection.execute(text(query), values).all())
 
-    def _one(self, query: str, **values: object) -> Any:
-        return self._rows(query, **values)[0][0]
+    def one(self, query: str, **values: object) -> Any:
+        return self.rows(query, **values)[0][0]
 
 
-def _bank_ledger(world: World, bank: MockBank) -> Callable[[str], list[Any]]:
-    path = world.premises(bank) / "ledger.sqlite"
-
-    def rows(query: str) -> list[Any]:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
-        try:
-            return connection.execute(query).fetchall()
-        finally:
-            connection.close()
-
-    return rows
+def bank_ledger(world: World, bank: MockBank) -> Callable[[str], list[Any]]:
+    """Answers queries of a bank's own books."""
+    return reader_of(world.premises(bank) / "ledger.sqlite")
 
 
-def _for(bank: MockBank, wishes: dict[str, Any]) -> dict[str, Any]:
+def for_bank(bank: MockBank, wishes: dict[str, Any]) -> dict[str, Any]:
     """What this kind of bank can be asked for."""
     return {name: value for name, value in wishes.items() if bank.profile.profile == "iso" or name not in _ISO_ONLY}
 

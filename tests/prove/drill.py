@@ -1,0 +1,217 @@
+"""The drill: a month of which every step is broken off at every place, and a disaster in the middle of it.
+
+Each request, tick and command line is a process of its own (`relay`). What an office does seldom is
+done each month: all chores, a re-submission that is declined, a recall and one that is withdrawn, a
+bank's silence; and a backup, after which the database is lost, put back and recovered from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from paysvc.domain.matching import Outcome
+from paysvc.domain.officers import Role
+
+from .chores import CHORES
+from .crew import Crew
+from .databases import destroy
+from .people import Person
+from .relay import Relay
+from .world import BANKING_DAYS, Harm, Violation, World, bank_ledger
+
+#: Lines fail seldom here: a process that waits for one cannot be killed anywhere else meanwhile.
+HARM = Harm(storms=0.2, lies=0.4)
+
+#: Payments that a bank refused and that others replaced, which are at a bank by now: both, and their banks.
+_REPLACED = (
+    "SELECT DISTINCT o.end_to_end_id, o.bank_code, n.end_to_end_id, n.bank_code FROM resubmission r"
+    " JOIN instruction o ON o.id = r.instruction_id"
+    " JOIN obligation_claim oc ON oc.entitlement_id = o.entitlement_id"
+    " JOIN obligation_claim nc ON nc.obligation_id = oc.obligation_id AND nc.entitlement_id <> oc.entitlement_id"
+    " JOIN instruction n ON n.entitlement_id = nc.entitlement_id AND n.generation > o.generation"
+    " WHERE r.approved_at IS NOT NULL AND r.closed_at IS NULL AND o.state = 'REJECTED'"
+    " AND n.state IN ('SENT', 'SETTLED') ORDER BY 1, 3"
+)
+#: The outcome of whom the bank knows by nearly the same name, decided or not.
+_NEARLY_THE_SAME = "SELECT id FROM account_match WHERE valid_to IS NULL AND (outcome = :it OR evidence LIKE :said)"
+
+
+@dataclass(slots=True)
+class Losses:
+    """What became of the database in this world."""
+
+    backups: int = 0
+    restored: int = 0
+    #: Files that left before a loss, are at a bank, and stand in no row at the month's end.
+    forgotten: int = 0
+
+
+class Drill(World):
+    """A province whose office is a relay."""
+
+    crew_type: type[Crew] = Relay
+    most_attempts = 3000
+
+    #: On which of the month's days the database is lost: 0 is before the first banking day.
+    _lost_on: int | None = None
+    #: Whether there is a database, with tables, that may be written to.
+    _is_whole = False
+
+    def __init__(self, *words: Any) -> None:
+        super().__init__(*words)
+        self.losses = Losses()
+        self.relay.enough = self.harm.enough
+        self._left_before: set[tuple[str, str]] = set()
+
+    @property
+    def relay(self) -> Relay:
+        assert isinstance(self.crew, Relay)
+        return self.crew
+
+    # ------------------------------------------------------------------------ its month
+
+    def _open(self) -> None:
+        self.relay.violence = self.harm.violence
+        self.relay.command("db", "upgrade")
+        self._is_whole = True
+
+    def _newcomers(self, code: str) -> list[Person]:
+        new = super()._newcomers(code)
+        if not self.people:
+            # One whom the bank knows without the middle name: officers look at it again and again.
+            row, one = next((row, one) for row, one in enumerate(new) if one.account and one.is_payable)
+            first, _, last = one.name.split()
+            new[row] = replace(one, is_payable=False, known_as=f"{first} {last}")
+        return new
+
+    def _chores(self, code: str) -> None:
+        for chore in CHORES:
+            chore(self, code)
+        for decision in ("accept", "reject"):
+            self._review(decision)
+
+    def _review(self, decision: str) -> None:
+        """Decide about an account whose holder has nearly the person's name."""
+        found = self.rows(_NEARLY_THE_SAME, it=Outcome.NAME_CLOSE.value, said=f'%"{Outcome.NAME_CLOSE.value}"%')
+        body = {"decision": decision, "reason": "the middle name is missing"}
+        done_before = ("already_decided", "match_changed")
+        self.call(Role.MAKER, "POST", f"/matching/reviews/{found[0][0]}", json=body, accept=done_before)
+
+    def _pay_again(self, code: str) -> None:
+        path = f"/cycles/{code}/resubmissions"
+        self.call(Role.MAKER, "POST", path, json={}, accept=("nothing_unpaid",))
+        if self.call(Role.APPROVER, "GET", path)["proposals"] and self.luck.random() < 0.6:
+            self.tell("decline to pay again")
+            body = {"reason": "not before the bank was asked"}
+            self.call(Role.APPROVER, "POST", f"{path}/refusal", json=body, accept=("nothing_proposed",))
+        super()._pay_again(code)
+
+    def _after_approval(self) -> None:
+        self._back_up()
+        self._lost_on = self.luck.choice((0, *BANKING_DAYS))
+        if self._lost_on == 0:
+            for _ in range(self.luck.randrange(4)):
+                self.relay.tick()
+            self._lose_the_database()
+
+    def _after_banking(self, day: int) -> None:
+        if day == self._lost_on:
+            self._lose_the_database()
+        if day == BANKING_DAYS[0]:
+            self._pay_refused_ones_late()
+        if day == BANKING_DAYS[-1]:
+            # By then a bank that said nothing is asked why.
+            self.relay.tick(timedelta(days=4))
+            self.relay.tick()
+
+    def _be_harmful(self) -> None:
+        super()._be_harmful()
+        post = next(bank for bank in self.banks if bank.profile.profile == "post")
+        if self.luck.random() < 0.3:
+            # It refuses by a note beside the file alone.
+            post.misbehave({"refuse_files": 1})
+
+    def _pay_refused_ones_late(self) -> None:
+        """Banks pay what they had refused and what was paid again: the later payment is recalled. Where a person
+        would have to ask for that, it comes back by itself."""
+        refused = {
+            name
+            for bank in self.banks
+            for (name,) in bank_ledger(self, bank)("SELECT end_to_end_id FROM payment WHERE state = 'rejected'")
+        }
+        by_code = {bank.profile.code: bank for bank in self.banks}
+        for old, old_bank, new, new_bank in self.rows(_REPLACED):
+            if old in refused:
+                self.tell(f"{old_bank} pays {old} after all, beside {new} of {new_bank}")
+                by_code[old_bank].misbehave({"settle_rejected": [old]})
+                if by_code[new_bank].profile.profile != "iso":
+                    by_code[new_bank].misbehave({"late_returns": [new], "late_after_days": 2})
+                return
+
+    def _publish(self, code: str) -> None:
+        self.relay.violence = self.harm.violence
+        super()._publish(code)
+        self.relay.calm_down()
+
+    # --------------------------------------------------------------------- the disaster
+
+    def _back_up(self) -> None:
+        """Into the same folder month by month: it holds one whole backup at any time."""
+        for role in (Role.ADMINISTRATOR, Role.APPROVER):
+            self._token_file(role).write_text(self.tokens[role.value])
+        self.relay.command("--token-file", str(self._token_file(Role.ADMINISTRATOR)), "backup", str(self._backup))
+        self.losses.backups += 1
+        self.tell("backed up")
+
+    def _lose_the_database(self) -> None:
+        """The database is gone; the backup is put back, and two officers account for what left since."""
+        self.tell("the database is lost")
+        self._left_before |= super().noted()
+        self._is_whole = False
+        self.let_go()
+        destroy(self.database_url)
+        self.relay.command("restore", str(self._backup))
+        self.let_go()
+        held = self._all_held()
+        self.relay.tick()
+        if self._all_held() != held:
+            raise Violation("something was sent from a database that was put back and not recovered")
+        words = ("--token-file", str(self._token_file(Role.ADMINISTRATOR)), "recover")
+        approver = str(self._token_file(Role.APPROVER))
+        self.relay.command(*words, "--approver-token-file", approver, accept=("nothing_to_recover",))
+        self._is_whole = True
+        self.losses.restored += 1
+        self.tell("recovered")
+
+    def _all_held(self) -> Mapping[str, frozenset[str]]:
+        return {bank.profile.code: frozenset(self.held(bank)) for bank in self.banks}
+
+    @property
+    def _backup(self) -> Path:
+        return self.folder / "backup"
+
+    def _token_file(self, role: Role) -> Path:
+        return self.folder / f"{role.value}.token"
+
+    # ------------------------------------------------------------------------ its books
+
+    def look_around(self) -> None:
+        """As in other worlds; nothing while there is no database that may be written to."""
+        if self._is_whole:
+            super().look_around()
+
+    def noted(self) -> set[tuple[str, str]]:
+        """With what had left before a loss: requests to take payments back are in no journal."""
+        return super().noted() | self._left_before
+
+    def require_agreement(self, code: str) -> None:
+        super().require_agreement(code)
+        held = {(bank.profile.code, name) for bank in self.banks for name in self.held(bank)}
+        forgotten = (held & self._left_before) - super().noted()
+        if forgotten:
+            self.tell(f"in no row: {sorted(forgotten)}")
+        self.losses.forgotten = len(forgotten)
