@@ -52,7 +52,7 @@ _MODEL_EXAMPLES, _MODEL_STEPS = 8, 50
 
 #: Whose turn it is, again and again.
 _TURNS = (
-    *("drill", "month", "calls", "model", "slots", "put-back", "deaf"),
+    *("month", "drill", "calls", "model", "slots", "put-back", "deaf"),
     *("month", "drill", "calls", "calls", "model", "calls"),
 )
 
@@ -331,6 +331,7 @@ def _told(found: Run, seconds: float) -> dict[str, object]:
         "kills": sum(one.kills for one in tallies),
         "stops": sum(one.stops for one in tallies),
         "faults": found.faults + sum(one.errors for one in tallies),
+        "longest_rest_seconds": round(max((one.longest_rest for one in tallies), default=0.0), 1),
         "failpoints": len(places),
         "failpoints_hit": len(killed & places),
         "seldom": seldom if found.names_seldom or len(seldom) <= _FEW else len(seldom),

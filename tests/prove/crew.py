@@ -83,6 +83,8 @@ class Tally:
     errors: int = 0
     killed_at: Counter[str] = field(default_factory=Counter)
     passed: Counter[str] = field(default_factory=Counter)
+    #: Seconds that the slowest world took to come to rest after its last fault.
+    longest_rest: float = 0.0
     #: (bank, number of the lie) -> how often the bank told it.
     lies_told: Counter[tuple[str, int]] = field(default_factory=Counter)
     #: The last places that were passed, oldest first.

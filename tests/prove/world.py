@@ -416,6 +416,7 @@ class World:
             self.crew.tick(timedelta(days=4) if _IN_SILENCE in problem else timedelta(minutes=1))
             # What was brought after the bank closed its day is taken and answered all the same.
             list(self._at_once.map(lambda bank: bank.run_day(day), self.banks))
+        self.tally.longest_rest = max(self.tally.longest_rest, time.monotonic() - start)
 
     def unsettled(self) -> str:
         """What is still under way, or ""."""
