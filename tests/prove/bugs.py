@@ -299,6 +299,7 @@ _ALL = (
                 '            reach("written")\n            file.flush()\n',
             ),
         ),
+        levels=("drill",),
     ),
     Bug(
         "somebody-left-out",
@@ -397,6 +398,7 @@ _ALL = (
                 "        if True or not batches",
             ),
         ),
+        levels=("drill", "month"),
     ),
     Bug(
         "no-rule-u1",

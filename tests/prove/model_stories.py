@@ -80,13 +80,14 @@ _LIES = ("wrong totals", "cut report", "wrong total", "line missing", "cut")
 _LAST_PLACE = 24
 
 
-def stories() -> Iterator[Story]:
-    """All of them, the shortest first."""
+def stories(*, with_ends: bool = True) -> Iterator[Story]:
+    """All of them; without the many in which a verb ends at one place after the other, if so wanted."""
     yield from _in_the_office()
     yield from _on_the_way()
     yield from _asleep()
     yield from _on_the_way_back()
-    yield from _ended_everywhere()
+    if with_ends:
+        yield from _ended_everywhere()
 
 
 def _in_the_office() -> Iterator[Story]:
@@ -155,12 +156,12 @@ def _ended_everywhere() -> Iterator[Story]:
             yield Story(f"approve, {how} at place {turn}", steps)
 
 
-def tell_all(bug: str = "") -> ModelResult:
+def tell_all(bug: str = "", *, with_ends: bool = True) -> ModelResult:
     """Every story once, up to the first that breaks something. `bug` names one of `model_bugs.BUGS`."""
     TALLY.__init__()  # type: ignore[misc]  # counts from nothing
     found: list[Broken] = []
     with built_model(bug) as model:
-        for story in stories():
+        for story in stories(with_ends=with_ends):
             try:
                 _tell(model, story)
             except Broken as broken:
