@@ -72,8 +72,10 @@ _APPROVE: Step = ("approve", {"which": 0})
 _ASLEEP = ("asleep before it came", "asleep after it came", "asleep after it came, answer lost")
 _MEANWHILE = (("send",), ("send", "an hour", "send"), ("an hour", "collect", "reconcile", "send"))
 _DAYS = (
-    ("pay",), ("refuse",), ("return",), ("pay another amount",), ("debit again",), ("credit without debit",),
-    ("complete and refuse",), ("refuse", "book what was refused"), ("take a stranger's money",),
+    ("pay",), ("refuse",), ("pay", "return"), ("pay another amount",), ("pay", "debit again"),
+    ("pay", "debit again", "return"), ("credit without debit",), ("refuse", "credit without debit"),
+    ("complete and refuse",), ("refuse", "book what was refused"), ("refuse", "book what was refused", "return"),
+    ("take a stranger's money",),
 )  # fmt: skip
 _LIES = ("wrong totals", "cut report", "wrong total", "line missing", "cut")
 #: More than any verb passes.
@@ -142,7 +144,9 @@ def _on_the_way_back() -> Iterator[Story]:
     yield Story("the last statement comes first", (_states("truth", 3), _passes("a day"), *all_days), "booked")
     for deeds in _DAYS:
         said = (*_about_all("truth"), *_about_all("half"), *_about_all("early"), *all_days, *_about_all("early"))
-        yield Story(f"a day on which they {', '.join(deeds)}", (_works(*deeds), *said, _COLLECT), "booked")
+        # One day each, all about the same payment, and everything said again in between.
+        days = (step for deed in deeds for step in (_works(deed), *said))
+        yield Story(f"a day on which they {', then '.join(deeds)}", (_send(), *days, _COLLECT))
 
 
 def _ended_everywhere() -> Iterator[Story]:
