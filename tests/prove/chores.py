@@ -39,11 +39,15 @@ def take_the_plan_back(world: World, code: str) -> None:
 
 
 def hold_somebody(world: World, code: str) -> None:
-    """One payment is taken out of the plan."""
+    """One payment is taken out of the plan; nobody's who was held before: the audit wants that paid now."""
     someone = world.one(
-        "SELECT min(i.end_to_end_id) FROM instruction i JOIN payment_cycle c ON c.id = i.cycle_id WHERE c.code = :code",
+        "SELECT min(i.end_to_end_id) FROM instruction i JOIN payment_cycle c ON c.id = i.cycle_id"
+        " WHERE c.code = :code AND NOT EXISTS (SELECT 1 FROM obligation_claim k JOIN obligation o"
+        " ON o.id = k.obligation_id WHERE k.entitlement_id = i.entitlement_id AND o.period <> :code)",
         code=code,
     )
+    if someone is None:
+        return
     body = {"end_to_end_id": someone, "reason": "address_unclear"}
     world.call(Role.MAKER, "POST", f"/cycles/{code}/holds", json=body, accept=("payment_unknown",))
     world.call(Role.MAKER, "POST", f"/cycles/{code}/submission", accept=("cycle_not_draft",))

@@ -130,10 +130,11 @@ class Drill(World):
 
     def _be_harmful(self) -> None:
         super()._be_harmful()
-        post = next(bank for bank in self.banks if bank.profile.profile == "post")
-        if self.luck.random() < 0.3:
-            # It refuses by a note beside the file alone.
-            post.misbehave({"refuse_files": 1})
+        for bank in self.banks:
+            # Whom it refuses is paid again next month, and some of them late as well.
+            bank.misbehave({"reject_rate": 0.3})
+            if bank.profile.profile == "post" and self.luck.random() < 0.5:
+                bank.misbehave({"refuse_files": 1})  # by a note beside the file alone
 
     def _pay_refused_ones_late(self) -> None:
         """Banks pay what they had refused and what was paid again: the later payment is recalled. Where a person
