@@ -112,11 +112,12 @@ def publish_report(
         digest = bytes.fromhex(made.write("report.json", signed.content).sha256)
         progress(4, _STAGES)
         _note(database, clock, actor, wanted, material, digest)
+        # Before anybody can see it: a database that does not know a report that was seen has to be found out.
+        if database.witness is not None:
+            with database.read() as connection:
+                head = audit_trail.head(connection)
+            database.witness.note_report(material.row.number, head)
         made.publish()
-    if database.witness is not None:
-        with database.read() as connection:
-            head = audit_trail.head(connection)
-        database.witness.note_report(material.row.number, head)
     progress(_STAGES, _STAGES)
     totals = json.loads(checked.body)["totals"]
     return PublishedReport(
