@@ -47,7 +47,7 @@ _DRILL_MONTHS = 3
 #: So few places hit seldom are named without being asked for.
 _FEW = 20
 
-#: How many sequences of the model make a turn, and how long each may be.
+#: How many sequences of the model make a turn, and how long each may be unless another length is asked for.
 _MODEL_EXAMPLES, _MODEL_STEPS = 8, 50
 
 #: Whose turn it is, again and again.
@@ -68,6 +68,7 @@ class Run:
     keep: Path | None
     quiet_seconds: float
     names_seldom: bool = False
+    model_steps: int = _MODEL_STEPS
     trials: dict[str, int] = field(default_factory=dict)
     faults: int = 0
     violations: list[str] = field(default_factory=list)
@@ -113,6 +114,9 @@ def main(words: Sequence[str]) -> int:
     )
     parser.add_argument("--list-bugs", action="store_true", help="name the seeded faults")
     parser.add_argument("--keep", type=Path, help="a folder in which a world that failed is left")
+    parser.add_argument(
+        "--steps", type=int, default=_MODEL_STEPS, help=f"of a sequence of the model, at most ({_MODEL_STEPS})"
+    )
     parser.add_argument("--seldom", action="store_true", help=f"name all places hit fewer than {ENOUGH} times")
     options = parser.parse_args(words)
     if options.list_bugs:
@@ -125,7 +129,14 @@ def main(words: Sequence[str]) -> int:
     # Whoever ends this run ends what it started, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     found = Run(
-        seed, start + options.minutes * 60, options.bug, options.months, options.keep, options.quiet, options.seldom
+        seed=seed,
+        until=start + options.minutes * 60,
+        bug=options.bug,
+        most_months=options.months,
+        keep=options.keep,
+        quiet_seconds=options.quiet,
+        names_seldom=options.seldom,
+        model_steps=options.steps,
     )
     turns = [
         level
@@ -276,7 +287,9 @@ def _model(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
     if kind != "sqlite":
         return
     stories_come_first = "stories" not in found.trials
-    result = tell_all(found.bug) if stories_come_first else run_model(_MODEL_EXAMPLES, _MODEL_STEPS, seed, found.bug)
+    result = (
+        tell_all(found.bug) if stories_come_first else run_model(_MODEL_EXAMPLES, found.model_steps, seed, found.bug)
+    )
     name = "stories" if stories_come_first else "model"
     found.trials[name] = found.trials.get(name, 0) + result.examples
     found.trials["model_steps"] = found.trials.get("model_steps", 0) + result.steps
