@@ -20,6 +20,9 @@ from paysvc.wiring import Wiring, wire
 
 from . import bugs
 
+#: How long the work of a slot takes, in seconds.
+_WORK = 0.03
+
 
 def main(url: str, home: str, effects: str, bug: str = "") -> None:
     bugs.build_in(bug)
@@ -27,15 +30,16 @@ def main(url: str, home: str, effects: str, bug: str = "") -> None:
 
     def note(wiring: Wiring, arguments: Mapping[str, Any]) -> str:
         os.write(target, f"{arguments['slot']}\n".encode())
+        pause.wait(_WORK)  # long enough for another to come in between, were it let
         return ""
 
+    pause = Event()
     scheduler.LEASE = timedelta(seconds=2)
     scheduler.VERBS["collect-returns"] = note
     wiring = wire(read_settings(home=Path(home), database_url=url))
     ticker = scheduler.Ticker(wiring, scheduler.process_name())
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    pause = Event()
 
     def hold_on() -> None:
         # Beside the ticks, as the scheduler does: on a busy machine a tick may outlast the lease.
