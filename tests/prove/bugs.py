@@ -398,7 +398,7 @@ _ALL = (
                 "        if True or not batches",
             ),
         ),
-        levels=("drill", "month"),
+        levels=("month", "drill"),
     ),
     Bug(
         "no-rule-u1",

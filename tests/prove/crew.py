@@ -85,8 +85,8 @@ class Tally:
     passed: Counter[str] = field(default_factory=Counter)
     #: Seconds that the slowest world took to come to rest after its last fault.
     longest_rest: float = 0.0
-    #: (bank, number of the lie) -> how often the bank told it.
-    lies_told: Counter[tuple[str, int]] = field(default_factory=Counter)
+    #: (bank, lie) -> how often the bank told it.
+    lies_told: Counter[tuple[str, str]] = field(default_factory=Counter)
     #: The last places that were passed, oldest first.
     latest: deque[str] = field(default_factory=lambda: deque(maxlen=200))
 

@@ -7,7 +7,7 @@ bank's silence; and a backup, after which the database is lost, put back and rec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from paysvc.domain.officers import Role
 from .chores import CHORES
 from .crew import Crew
 from .databases import destroy
+from .lies import Lie
 from .people import Person
 from .relay import Relay
 from .world import BANKING_DAYS, Harm, Violation, World, bank_ledger
@@ -128,8 +129,8 @@ class Drill(World):
             self.relay.tick(timedelta(days=4))
             self.relay.tick()
 
-    def _be_harmful(self) -> None:
-        super()._be_harmful()
+    def _be_harmful(self, lies: Sequence[Lie]) -> None:
+        super()._be_harmful(lies)
         for bank in self.banks:
             # Whom it refuses is paid again next month, and some of them late as well.
             bank.misbehave({"reject_rate": 0.3})

@@ -19,11 +19,14 @@ from sqlalchemy import create_engine, text
 from paysvc.clock import VIETNAM
 from paysvc.config import read_settings
 from paysvc.demo.banks import PROFILES, BankProfile, MockBank, mock_banks
+from paysvc.domain.errors import PaysvcError
 from paysvc.domain.officers import Officer, Role
+from paysvc.sealing import open_or_create_sealer
 from paysvc.services.manage_officers import FIRST_START, add_officer, create_token
 from paysvc.services.manage_schedules import set_schedule
 from paysvc.services.set_rules import set_rules
 from paysvc.store import schema
+from paysvc.store.vault import Vault
 from paysvc.wiring import Wiring, wire
 
 from . import bugs
@@ -32,6 +35,7 @@ from .audit import Books, audit, read_books
 from .chores import CHORES
 from .crew import Crew, NotDone, Tally
 from .databases import reader_of
+from .lies import ABOUT_BOOKINGS, ABOUT_FILES, HONEST, Lie, draw_lie, for_bank
 from .line import CALM, Line, Weather
 from .people import RULES, Person, draw_people, files_of
 from .shared_clock import SharedClock
@@ -55,35 +59,6 @@ _STORM = (
     Weather(silenced=0.3),
     Weather(lost=0.1, cut=0.2, silenced=0.2, delay=0.02),
 )
-
-#: What a bank may do wrong for a while. Each is honest in the bank's own books.
-_LIES: tuple[dict[str, Any], ...] = (
-    {"drop_ack": 2},
-    {"drop_ack": True},
-    {"silence_after_accepting": True},
-    {"duplicate_statement": "copy"},
-    {"duplicate_statement": "reissue"},
-    {"duplicate_statement": True},
-    {"wrong_totals": 1},
-    {"truncated_statement": 1},
-    {"refuse_files": 1},
-    {"debit_twice": 1},
-    {"strays": 1},
-    {"unsolicited_credits": 1},
-    {"late_returns": 1},
-    {"credit_without_debit": 1},
-    {"settle_rejected": 1},
-    {"wrong_amount": 1},
-    {"reject_rate": 0.3, "return_rate": 0.2},
-    {"slow_ms": 20},
-)
-_HONEST = {
-    "drop_ack": 0, "silence_after_accepting": False, "duplicate_statement": None, "wrong_totals": 0,
-    "truncated_statement": 0, "refuse_files": 0, "debit_twice": 0, "strays": 0, "unsolicited_credits": 0,
-    "late_returns": 0, "credit_without_debit": 0, "settle_rejected": 0, "wrong_amount": 0,
-    "reject_rate": 0.06, "return_rate": 0.08, "late_rate": 0.02, "slow_ms": 0,
-}  # fmt: skip
-
 
 #: Files that a bank took, and of none of whose payments it has said a word.
 _WITHOUT_A_WORD = (
@@ -279,7 +254,7 @@ class World:
         code = f"{year}-{month:02d}"
         self.clock.set(max(self.clock.now(), moment(date(year, month, 1) - timedelta(days=12), 9)))
         self._renew_tokens()
-        self._be_harmful()
+        self._be_harmful(ABOUT_FILES)
         if (before := self.one("SELECT max(code) FROM payment_cycle")) is not None:
             self._pay_again(before)
         self.tell(f"plan {code}")
@@ -288,7 +263,7 @@ class World:
         for _ in range(3):
             self.crew.tick()
         for day in BANKING_DAYS:
-            self._be_harmful()
+            self._be_harmful(ABOUT_BOOKINGS)
             self.let_banks_work(date(year, month, day))
             for _ in range(2):
                 self.crew.tick()
@@ -307,30 +282,34 @@ class World:
     def _after_banking(self, day: int) -> None:
         """What it does when the banks have worked up to this day of the month and the office has heard of it."""
 
-    def _be_harmful(self) -> None:
-        """Draw what goes wrong until this is called again."""
+    def _be_harmful(self, lies: Sequence[Lie]) -> None:
+        """Draw what goes wrong until this is called again, with lies that may show now."""
         harm, luck = self.harm, self.luck
         self.crew.violence = harm.violence
         self.crew.size = luck.randint(1, harm.most_offices)
         for line, bank in zip(self.lines, self.banks, strict=True):
             line.weather = luck.choice(_STORM) if luck.random() < harm.storms else CALM
             if luck.random() < harm.lies:
-                lie = self._draw_lie(bank)
+                lie = draw_lie(luck, self.tally.lies_told, bank, lies)
                 bank.misbehave(lie)
                 self.tell(f"{bank.profile.code}: {lie} {line.weather}")
             elif line.weather is not CALM:
                 self.tell(f"{bank.profile.code}: {line.weather}")
 
-    def _draw_lie(self, bank: MockBank) -> dict[str, Any]:
-        """One of those that this bank told least often."""
-        told = self.tally.lies_told
-        seldom = min(told[bank.profile.code, number] for number in range(len(_LIES)))
-        number = self.luck.choice([one for one in range(len(_LIES)) if told[bank.profile.code, one] == seldom])
-        told[bank.profile.code, number] += 1
-        return for_bank(bank, _LIES[number])
-
     def _make_honest(self, bank: MockBank) -> None:
-        bank.misbehave(for_bank(bank, _HONEST) | ({"drop_ack": True} if self.harm.is_deaf else {}))
+        bank.misbehave(for_bank(bank, HONEST) | ({"drop_ack": True} if self.harm.is_deaf else {}))
+
+    def _damaged(self) -> list[str]:
+        """Kept files that stand under their own names and are not whole."""
+        vault = Vault(self.home / "vault", open_or_create_sealer(self.home / "keys.json"))
+        names = [path.parent.name + path.name for path in vault.folder.glob("*/*") if path.suffix != ".tmp"]
+        found = []
+        for name in names:
+            try:
+                vault.get(bytes.fromhex(name))
+            except PaysvcError as failure:
+                found.append(f"the kept file {name[:16]} is there and cannot be read: {failure.code}")
+        return found
 
     def _repeated(self) -> dict[tuple[str, str], int]:
         return {file: count for file, count in self.arrivals().items() if count > 1}
@@ -467,6 +446,7 @@ class World:
 
     def require_agreement(self, code: str) -> None:
         found = audit(self.books(), self.people, code) + refused_by_the_database(self._engine)
+        found += self._damaged()
         if self.harm.is_deaf and not self.harm.violence:
             found += [f"{bank} was brought {name} {count} times" for (bank, name), count in self._repeated().items()]
         if found:
@@ -511,14 +491,6 @@ class World:
 def bank_ledger(world: World, bank: MockBank) -> Callable[[str], list[Any]]:
     """Answers queries of a bank's own books."""
     return reader_of(world.premises(bank) / "ledger.sqlite")
-
-
-def for_bank(bank: MockBank, wishes: dict[str, Any]) -> dict[str, Any]:
-    """What this kind of bank can be asked for."""
-    return {name: value for name, value in wishes.items() if bank.profile.profile == "iso" or name not in _ISO_ONLY}
-
-
-_ISO_ONLY = ("wrong_currency", "pending")
 
 
 def moment(day: date, hour: int) -> datetime:
