@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from paysvc.domain.recalling import case_id
 from paysvc.sealing import open_or_create_sealer
 
 from .people import Person
@@ -419,7 +420,10 @@ def _only_what_was_approved(books: Books, people: list[Person]) -> list[str]:
     found = [f"{message} left before it was approved" for message in books.early]
     for bank, theirs in books.bank_messages.items():
         ours = books.our_files[bank]
-        found += [f"{bank} took {message}, which is not ours" for message in theirs.keys() - ours.keys()]
+        # A request to take back a payment of ours may be forgotten with a database that was lost: it pays nobody.
+        recalls = {case_id(reference) for reference in books.instructions}
+        strangers = theirs.keys() - ours.keys() - recalls
+        found += [f"{bank} took {message}, which is not ours" for message in strangers]
         found += [
             f"{bank} has other bytes of {one}" for one in theirs.keys() & ours.keys() if theirs[one][0] != ours[one]
         ]

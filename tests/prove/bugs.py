@@ -515,7 +515,9 @@ def _compiled(source: str, original: Callable[..., Any], module: Any, name: str)
     exec(code, module.__dict__, found)
     changed = found[name]
     if isinstance(changed, FunctionType):
-        changed.__qualname__ = original.__qualname__  # failpoints are named after it
+        changed.__qualname__ = original.__qualname__
+        # Failpoints are named after what stands in the code.
+        changed.__code__ = changed.__code__.replace(co_qualname=original.__code__.co_qualname)
     return changed
 
 

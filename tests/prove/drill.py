@@ -210,6 +210,14 @@ class Drill(World):
         """With what had left before a loss: requests to take payments back are in no journal."""
         return super().noted() | self._left_before
 
+    def unsettled(self) -> str:
+        """As in other worlds; but an answer to a request that was forgotten with a lost database stays parked."""
+        problem = super().unsettled()
+        if not problem.endswith("files parked") or not self.losses.restored:
+            return problem
+        reasons = {reason for (reason,) in self.rows("SELECT reason_code FROM inbound_file WHERE state = 'PARKED'")}
+        return problem if reasons - {"recall_unknown"} else ""
+
     def require_agreement(self, code: str) -> None:
         super().require_agreement(code)
         held = {(bank.profile.code, name) for bank in self.banks for name in self.held(bank)}

@@ -123,7 +123,7 @@ class SmallCycle:
 def _attach(pid: int, boundary: Boundary | None, trace: Path | None) -> subprocess.Popen[str]:
     words = ["strace", "-f", "-p", str(pid), "-o", str(trace or "/dev/null"), "-s", "200"]
     if boundary is None:
-        words += ["-e", f"trace={','.join(CALLS)},write,pwrite64"]
+        words += ["-yy", "-e", f"trace={','.join(CALLS)},write,pwrite64"]
     else:
         fault = f"{boundary.call}:{ACTIONS[boundary.action]}:when={boundary.turn}"
         words += ["-e", f"trace={boundary.call}", "-e", f"inject={fault}"]
@@ -135,6 +135,9 @@ def _attach(pid: int, boundary: Boundary | None, trace: Path | None) -> subproce
 
 
 _LINE = re.compile(r"^(\d+)\s+(\w+)\((.*)")
+#: How threads wake one another. No disk and no network makes that fail, and who was not woken sleeps for ever; as
+#: a fault befalls the n-th call of every thread, those turns are only killed at.
+_IS_LOCAL = re.compile(r"\d+<UNIX")
 #: A transaction is over: the process notes the place, and strace the note.
 _COMMITTED = re.compile(r'"([\w.<>]+) committed\\n"')
 
@@ -142,6 +145,7 @@ _COMMITTED = re.compile(r'"([\w.<>]+) committed\\n"')
 def read_trace(trace: Path, calls: Collection[str]) -> tuple[list[Boundary], list[str]]:
     """The boundaries at these calls that a trace shows, and the commits that waited for no sync."""
     turns: Counter[tuple[str, str]] = Counter()
+    local: set[int] = set()
     unsynced, is_dirty = [], False
     for line in trace.read_text(errors="replace").splitlines():
         found = _LINE.match(line)
@@ -150,6 +154,8 @@ def read_trace(trace: Path, calls: Collection[str]) -> tuple[list[Boundary], lis
         thread, call, rest = found.groups()
         if call in calls:
             turns[thread, call] += 1
+            if _IS_LOCAL.match(rest):
+                local.add(turns[thread, call])
         if call == "pwrite64":
             is_dirty = True  # only the database writes at places of a file
         elif call in ("fdatasync", "fsync"):
@@ -158,7 +164,9 @@ def read_trace(trace: Path, calls: Collection[str]) -> tuple[list[Boundary], lis
             unsynced.append(place[1])
     most = {call: max((count for (_, one), count in turns.items() if one == call), default=0) for call in calls}
     boundaries = [Boundary(call, turn, how) for call in calls for turn in range(1, most[call] + 1) for how in ACTIONS]
-    return boundaries, unsynced
+    return [
+        one for one in boundaries if one.call != "sendto" or one.action == "kill" or one.turn not in local
+    ], unsynced
 
 
 #: Three people with accounts at one bank: two files a month, and few calls.
