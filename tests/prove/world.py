@@ -149,6 +149,7 @@ class World:
         self.story: list[str] = []
         self.faults = 0
         self._keys = 0
+        self._whole_files: set[str] = set()
         self._engine = create_engine(database_url, isolation_level="AUTOCOMMIT")
         self._at_once = ThreadPoolExecutor(len(banks))
 
@@ -300,13 +301,14 @@ class World:
         bank.misbehave(for_bank(bank, HONEST) | ({"drop_ack": True} if self.harm.is_deaf else {}))
 
     def _damaged(self) -> list[str]:
-        """Kept files that stand under their own names and are not whole."""
+        """Kept files that stand under their own names and are not whole; each is read once."""
         vault = Vault(self.home / "vault", open_or_create_sealer(self.home / "keys.json"))
-        names = [path.parent.name + path.name for path in vault.folder.glob("*/*") if path.suffix != ".tmp"]
+        names = {path.parent.name + path.name for path in vault.folder.glob("*/*") if path.suffix != ".tmp"}
         found = []
-        for name in names:
+        for name in sorted(names - self._whole_files):
             try:
                 vault.get(bytes.fromhex(name))
+                self._whole_files.add(name)
             except PaysvcError as failure:
                 found.append(f"the kept file {name[:16]} is there and cannot be read: {failure.code}")
         return found
@@ -446,7 +448,6 @@ class World:
 
     def require_agreement(self, code: str) -> None:
         found = audit(self.books(), self.people, code) + refused_by_the_database(self._engine)
-        found += self._damaged()
         if self.harm.is_deaf and not self.harm.violence:
             found += [f"{bank} was brought {name} {count} times" for (bank, name), count in self._repeated().items()]
         if found:
@@ -476,6 +477,8 @@ class World:
             strangers = self.held(bank) - {name for code, name in noted if code == bank.profile.code}
             if strangers:
                 raise Violation(f"{bank.profile.code} holds {min(strangers)}, of which no sending was noted")
+        if damaged := self._damaged():
+            raise Violation(damaged[0])
         if total := self.one("SELECT COALESCE(SUM(amount_vnd), 0) FROM posting"):
             raise Violation(f"the ledger sums to {total}")
 
