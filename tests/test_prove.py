@@ -68,9 +68,9 @@ def test_with_every_acknowledgement_lost_each_file_comes_once(
         arrivals = made.arrivals()
         assert len(arrivals) >= 3
         assert set(arrivals.values()) == {1}
-        outcomes = made._rows("SELECT outcome, count(*) FROM send_attempt GROUP BY outcome")
+        outcomes = made.rows("SELECT outcome, count(*) FROM send_attempt GROUP BY outcome")
         assert [tuple(row) for row in outcomes] == [("unknown", len(arrivals))]
-        assert {state for (state,) in made._rows("SELECT DISTINCT state FROM batch")} == {"SENT"}
+        assert {state for (state,) in made.rows("SELECT DISTINCT state FROM batch")} == {"SENT"}
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
