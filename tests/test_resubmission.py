@@ -258,7 +258,7 @@ def test_what_was_declined_may_be_proposed_again(office: PayingOffice) -> None:
     again = office.plan("2027-01")
     assert again.arrears == Figure(1, BTXH)
     office.approve(again)
-    (second,) = office.payments_of("2027-01")
+    (second,) = office.made_again("2027-01")
     with office.database.read() as connection:
         cycle = cycles.get_cycle(connection, "2026-12")
         told = read_resubmissions(connection, cycle.id, office.clock.now())
