@@ -44,6 +44,9 @@ _MONTHS = 6
 #: A world of the drill lives shorter: the first start of an office is drilled as well.
 _DRILL_MONTHS = 3
 
+#: A run of so many minutes has time for every level however long it takes.
+_LONG = 60
+
 #: So few places hit seldom are named without being asked for.
 _FEW = 20
 
@@ -69,6 +72,9 @@ class Run:
     quiet_seconds: float
     names_seldom: bool = False
     model_steps: int = _MODEL_STEPS
+    #: Seconds for one turn, so that a short run comes by every level; None when each may take its time.
+    share: float | None = None
+    turn_until: float = 0.0
     trials: dict[str, int] = field(default_factory=dict)
     faults: int = 0
     violations: list[str] = field(default_factory=list)
@@ -82,6 +88,10 @@ class Run:
     @property
     def is_over(self) -> bool:
         return time.monotonic() > self.until or bool(self.violations)
+
+    @property
+    def is_turn_over(self) -> bool:
+        return self.share is not None and time.monotonic() > self.turn_until
 
     def has_swept(self, kinds: Sequence[str]) -> bool:
         """Whether every fault at a system call was tried on each of these databases."""
@@ -146,9 +156,12 @@ def main(words: Sequence[str]) -> int:
     ]
     if not turns:
         parser.error(f"{options.bug} is not built into {options.level}")
+    if options.level == "all" and options.minutes < _LONG:
+        found.share = options.minutes * 60 / (len(turns) * len(kinds))
     with _databases(kinds) as servers:
         for number in count():
             kind = kinds[number % len(kinds)]
+            found.turn_until = time.monotonic() + (found.share or 0)
             _turn(found, turns[number // len(kinds) % len(turns)], kind, servers[kind], seed + number)
             if found.is_over or (options.level == "calls" and found.has_swept(kinds)):
                 break
@@ -207,6 +220,9 @@ def _deaf(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
 def _drills(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
     """A world in which each piece of work is killed at one place after the other, and the database is lost."""
     harm = replace(DRILL_HARM, quiet_seconds=found.quiet_seconds)
+    if found.share is not None:
+        # Once at each place and seldom more, or its first month would be all of a short run.
+        harm = replace(harm, enough=1)
     with _told_of(found, world(folder, url, seed, found.tally(kind), harm, found.bug, kind=Drill)) as made:
         _live(found, made, "drills", min(found.most_months, _DRILL_MONTHS), f"drill {kind} {seed}")
 
@@ -231,7 +247,7 @@ def _live(found: Run, made: World, level: str, most: int, name: str) -> None:
         found.count(level)
         losses = f", {made.losses}" if isinstance(made, Drill) else ""
         _say(f"{name} {year}-{month:02d}: {made.tally.kills - before} kills, all books agree{losses}")
-        if found.is_over:
+        if found.is_over or found.is_turn_over:
             break
 
 
