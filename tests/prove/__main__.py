@@ -55,7 +55,7 @@ _MODEL_EXAMPLES, _MODEL_STEPS = 8, 50
 
 #: Whose turn it is, again and again.
 _TURNS = (
-    *("month", "drill", "calls", "model", "slots", "put-back", "deaf"),
+    *("month", "calls", "slots", "put-back", "deaf", "model", "drill"),
     *("month", "drill", "calls", "calls", "model", "calls"),
 )
 
