@@ -178,7 +178,7 @@ def draw_lines(dues: Dues, decision: Int64, decision_count: int) -> Lines:
     """Add up the dues of one person, programme and decision (a number below `decision_count`).
 
     What is paid again rides with nothing that was not on the same payment before: when the bank
-    books that one after all, nobody else's month is kept waiting with it (decision 0016).
+    books that one after all, no other month is kept waiting with it (decision 0016).
     Lines are in the order of person, programme, decision and what they follow.
     """
     programmes = int(dues.programme.max(initial=0)) + 1
