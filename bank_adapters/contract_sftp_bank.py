@@ -79,6 +79,9 @@ class LoopbackSftpBank:
         self.port = server.get_port()
         ready.set()
         self._loop.run_forever()
+        # Who knocked a moment ago is a connection some turns of the loop later only, and a listener
+        # that is closed in between leaves its socket open.
+        self._loop.run_until_complete(_turns())
         server.close()
         self._loop.run_until_complete(_hang_up(self._connections))
         self._loop.close()
@@ -126,12 +129,16 @@ async def _hang_up(connections: list[asyncssh.SSHServerConnection]) -> None:
         connection.abort()
     await asyncio.gather(*(connection.wait_closed() for connection in connections))
     # A transport says goodbye in the loop's next turns, and the loop is about to end.
-    for _ in range(3):
-        await asyncio.sleep(0)
+    await _turns()
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
+
+
+async def _turns() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 def _files(folder: Path) -> dict[str, bytes]:

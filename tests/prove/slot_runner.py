@@ -47,8 +47,10 @@ def main(url: str, home: str, effects: str, bug: str = "") -> None:
             ticker.hold()
 
     Thread(target=hold_on, daemon=True).start()
-    while not pause.wait(0.01):
-        ticker.tick()
+    at_work = 0
+    # Who finds nothing to do asks less often: four that ask all the time keep each other from the database.
+    while not pause.wait(0.01 if at_work else 0.1):
+        at_work = ticker.tick()
 
 
 if __name__ == "__main__":
