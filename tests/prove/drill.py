@@ -37,6 +37,8 @@ _REPLACED = (
     " WHERE r.approved_at IS NOT NULL AND r.closed_at IS NULL AND o.state = 'REJECTED'"
     " AND n.state IN ('SENT', 'SETTLED') ORDER BY 1, 3"
 )
+#: So many of them a bank pays late, at most.
+_PAID_LATE = 3
 #: The outcome of whom the bank knows by nearly the same name, decided or not.
 _NEARLY_THE_SAME = "SELECT id FROM account_match WHERE valid_to IS NULL AND (outcome = :it OR evidence LIKE :said)"
 
@@ -146,13 +148,18 @@ class Drill(World):
             for (name,) in bank_ledger(self, bank)("SELECT end_to_end_id FROM payment WHERE state = 'rejected'")
         }
         by_code = {bank.profile.code: bank for bank in self.banks}
+        late: dict[str, list[str]] = {}
+        returned: dict[str, list[str]] = {}
         for old, old_bank, new, new_bank in self.rows(_REPLACED):
-            if old in refused:
+            if old in refused and len(late.get(old_bank, ())) < _PAID_LATE:
                 self.tell(f"{old_bank} pays {old} after all, beside {new} of {new_bank}")
-                by_code[old_bank].misbehave({"settle_rejected": [old]})
+                late.setdefault(old_bank, []).append(old)
                 if by_code[new_bank].profile.profile != "iso":
-                    by_code[new_bank].misbehave({"late_returns": [new], "late_after_days": 2})
-                return
+                    returned.setdefault(new_bank, []).append(new)
+        for code, names in late.items():
+            by_code[code].misbehave({"settle_rejected": names})
+        for code, names in returned.items():
+            by_code[code].misbehave({"late_returns": names, "late_after_days": 2})
 
     def _publish(self, code: str) -> None:
         self.relay.violence = self.harm.violence

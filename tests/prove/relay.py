@@ -71,8 +71,8 @@ class Relay(Crew):
     # -------------------------------------------------------------------------- what is to happen
 
     def arm(self) -> None:
-        """Draw where the processes of the next piece of work fail: every place at which it happened
-        too seldom so far, and of the others the seldom ones more likely."""
+        """Draw where the processes of the next piece of work fail: the more likely, the seldomer it
+        happened there so far."""
         self._armed = {}
         if self.violence == 0:
             return
@@ -82,7 +82,10 @@ class Relay(Crew):
 
     def _wish(self, place: str) -> float:
         count = self.tally.killed_at[place]
-        return 1.0 if count < self.enough else self.violence * self.enough / (2 * count)
+        if count < self.enough:
+            # Not always: who dies when the answer is there never comes to write it down.
+            return 1 - count / (2 * self.enough)
+        return self.violence * self.enough / (2 * count)
 
     # ------------------------------------------------------------------------------------ its work
 
