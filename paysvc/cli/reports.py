@@ -31,7 +31,13 @@ from paysvc.store import listings
     required=True,
     help="The moment the figures speak of, in Vietnam's time; what came later makes an amendment.",
 )
-@click.option("--out", "folder", type=click.Path(path_type=Path), required=True, help="A new folder.")
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="A new folder, or one with this very report.",
+)
 @click.option("--without-bank-files", is_flag=True, help="Leave the banks' files out; they hold personal data.")
 @pass_office
 @output_option

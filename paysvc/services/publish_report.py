@@ -24,7 +24,7 @@ from paysvc.report_pdf import render_pdf
 from paysvc.signing import Signer
 from paysvc.store import audit_trail, report_files, report_lines, report_records, report_resubmissions, reports
 from paysvc.store.engine import Database
-from paysvc.store.report_folder import ReportFolder, refuse_if_there
+from paysvc.store.report_folder import ReportFolder
 from paysvc.store.report_second_road import FilesOfCycle, walk
 from paysvc.store.reports import CycleFacts, PublishedRow
 from paysvc.store.tables import instant_text
@@ -39,7 +39,7 @@ _STAGES = 5
 @dataclass(frozen=True, slots=True)
 class PublishedReport:
     """What was published. `is_new` is False when the same parameters were published before: the
-    folder then holds the same bytes again. `totals` maps each figure to (entitlements, đồng)."""
+    folder then holds the same bytes, again or still. `totals` maps each figure to (entitlements, đồng)."""
 
     number: str
     amendment: int
@@ -84,33 +84,34 @@ def publish_report(
     include_bank_files: bool = True,
     progress: Progress = silent,
 ) -> PublishedReport:
-    """Write the signed report of a cycle, as things stood at `as_of` (aware), to a new `folder`.
+    """Write the signed report of a cycle, as things stood at `as_of` (aware), to `folder`.
 
     The same cycle, moment, key and `include_bank_files` give the same bytes of every file,
-    however much was learnt later; other parameters give the next amendment. `progress`
-    counts five stages. Raises `NotAllowed`, `InvalidInput` (a moment to come), `NotFound`,
-    `Waiting` (nothing was approved at that moment), `Conflict` (the folder exists),
-    `DoesNotReconcile` naming the figure that two roads reach differently.
+    however much was learnt later; other parameters give the next amendment. A folder that holds
+    these very bytes is left as it is. `progress` counts five stages. Raises `NotAllowed`,
+    `InvalidInput` (a moment to come), `NotFound`, `Waiting` (nothing was approved at that
+    moment), `Conflict` (the folder holds anything else), `DoesNotReconcile` naming the figure
+    that two roads reach differently.
     """
     require(actor, VERB)
     database.require_writable()
     _require_past(as_of, clock.now())
-    refuse_if_there(folder)
     wanted = _Parameters(cycle_code, as_of, signer.key_id, include_bank_files)
     progress(0, _STAGES)
-    with database.read() as connection:
-        material = _read(connection, banks, wanted)
-    progress(1, _STAGES)
-    second_road = walk(vault, banks, material.files)
-    progress(2, _STAGES)
-    checked = check(ReportDraft(second_road=second_road, **material.parts))  # type: ignore[arg-type]
-    progress(3, _STAGES)
     with ReportFolder(folder) as made:
+        with database.read() as connection:
+            material = _read(connection, banks, wanted)
+        progress(1, _STAGES)
+        second_road = walk(vault, banks, material.files)
+        progress(2, _STAGES)
+        checked = check(ReportDraft(second_road=second_road, **material.parts))  # type: ignore[arg-type]
+        progress(3, _STAGES)
         entries = _write_files(made, vault, signer, checked, material.files, wanted)
         signed = sign(checked, entries, signer)
         made.write("report.json.sig", signed.signature)
         digest = bytes.fromhex(made.write("report.json", signed.content).sha256)
         progress(4, _STAGES)
+        made.require_room()
         _note(database, clock, actor, wanted, material, digest)
         # Before anybody can see it: a database that does not know a report that was seen has to be found out.
         if database.witness is not None:

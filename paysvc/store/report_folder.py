@@ -1,10 +1,12 @@
 """The folder that is published: written beside under another name, complete, then renamed.
 
-Nothing of it is visible before `publish`, and nothing that exists is ever written over.
+Nothing of it is visible before `publish`, and nothing that exists is ever written over. What is
+there with the same bytes, because whoever published it ended before saying so, is published.
 """
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import os
 import secrets
@@ -23,8 +25,9 @@ class ReportFolder:
     """A folder in the making; leaving the `with` block without `publish` removes it."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises `Conflict` when the folder exists, `InvalidInput` when its parent does not."""
-        refuse_if_there(folder)
+        """Raises `Conflict` when something else than a report is there, `InvalidInput` when there is no parent."""
+        if _is_there(folder) and not (folder / "report.json").is_file():
+            raise _taken(folder)
         if not folder.parent.is_dir():
             raise InvalidInput("no_folder", f"The folder {folder.parent} does not exist.", next_step="Make it first.")
         self._target = folder
@@ -49,24 +52,38 @@ class ReportFolder:
             os.fsync(file.fileno())
         return FileEntry(path, len(content), hashlib.sha256(content).hexdigest())
 
+    def require_room(self) -> None:
+        """Raise `Conflict` when another report is there than this one, to the byte."""
+        if _is_there(self._target) and not _are_the_same(self._target, self._making):
+            raise _taken(self._target)
+
     def publish(self) -> None:
-        """Make it visible under its name. Raises `Conflict` when somebody took the name meanwhile."""
+        """Make it visible under its name, unless it is. Raises `Conflict` when something else has the name."""
         for folder in (*(path for path in self._making.rglob("*") if path.is_dir()), self._making):
             sync_folder(folder)
-        refuse_if_there(self._target)
+        self.require_room()
         reach("synced")
-        try:
-            self._making.rename(self._target)
-        except OSError as failure:
-            raise _taken(self._target) from failure
-        reach("renamed")
+        if not _is_there(self._target):
+            try:
+                self._making.rename(self._target)
+            except OSError as failure:
+                raise _taken(self._target) from failure
+            reach("renamed")
         sync_folder(self._target.parent)
 
 
-def refuse_if_there(folder: Path) -> None:
-    """Raise `Conflict` when there is anything under this name: a report is never written over."""
-    if folder.exists() or folder.is_symlink():
-        raise _taken(folder)
+def _is_there(folder: Path) -> bool:
+    return folder.exists() or folder.is_symlink()
+
+
+def _are_the_same(one: Path, other: Path) -> bool:
+    """Whether two folders hold the same files with the same bytes."""
+    paths = [{str(path.relative_to(folder)) for path in folder.rglob("*")} for folder in (one, other)]
+    if paths[0] != paths[1]:
+        return False
+    files = [path for path in paths[0] if not ((one / path).is_dir() and (other / path).is_dir())]
+    same, _, _ = filecmp.cmpfiles(one, other, files, shallow=False)
+    return len(same) == len(files)
 
 
 def _taken(folder: Path) -> Conflict:

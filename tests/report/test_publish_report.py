@@ -410,6 +410,44 @@ def test_a_published_folder_is_never_written_over(paid_cycle, publish, tmp_path,
 
 
 @on_sqlite
+def test_what_is_there_to_the_byte_is_published(paid_cycle, publish, tmp_path, days) -> None:
+    """Whoever publishes may be killed between the folder and the answer, and asks again."""
+    first = publish(tmp_path / "report", days[5])
+    made = (first.folder / "report.json").stat().st_ino
+    again = publish(tmp_path / "report", days[5])
+    assert (again.number, again.report_sha256, again.is_new) == (first.number, first.report_sha256, False)
+    assert (first.folder / "report.json").stat().st_ino == made
+    assert [path.name for path in tmp_path.iterdir() if "report" in path.name] == ["report"]
+
+
+@on_sqlite
+@pytest.mark.parametrize("change", ["another moment", "a byte", "a file more", "a file less", "a folder for a file"])
+def test_another_report_is_neither_written_over_nor_noted(
+    paid_cycle, publish, tmp_path, days, database, change
+) -> None:
+    folder = publish(tmp_path / "report", days[5]).folder
+    lines = folder / "lines.csv"
+    if change == "a byte":
+        lines.write_bytes(lines.read_bytes()[:-1] + b" ")
+    elif change == "a file more":
+        (folder / "bank-files" / "more").touch()
+    elif change in ("a file less", "a folder for a file"):
+        lines.unlink()
+    if change == "a folder for a file":
+        lines.mkdir()
+    before = digests(folder)
+    with database.read() as connection:
+        head = audit_trail.head(connection)
+    with pytest.raises(Conflict) as caught:
+        publish(folder, days[7] if change == "another moment" else days[5])
+    assert caught.value.code == "report_folder_exists"
+    assert digests(folder) == before
+    with database.read() as connection:
+        assert audit_trail.head(connection) == head
+        assert len(connection.execute(select(tables.report)).all()) == 1
+
+
+@on_sqlite
 def test_a_moment_to_come_an_unknown_cycle_and_an_unapproved_one_are_refused(
     paid_cycle, publish, tmp_path, days, clock
 ) -> None:
