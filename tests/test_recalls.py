@@ -271,11 +271,29 @@ def test_a_request_that_the_bank_refuses_is_over(office: PayingOffice) -> None:
     assert run(office).recalls == ()
 
 
-def test_a_bank_that_knows_it_already_has_it(office: PayingOffice) -> None:
+def test_a_bank_that_knows_it_already_is_asked_whether_it_has_it(office: PayingOffice) -> None:
     paid_twice(office)
-    office.bank().script.append(knowing)
+    bank = office.bank()
+    bank.script.append(lambda file: (bank.accept(file), knowing(file))[1])
+    (waiting,) = run(office).waiting
+    assert (waiting.code, recall_of(office).state) == ("outcome_unknown", RecallState.UNKNOWN)
     run(office)
-    assert recall_of(office).state is RecallState.SENT
+    assert (recall_of(office).state, len(requests_at(office))) == (RecallState.SENT, 1)
+
+
+def test_an_answer_that_comes_late_ends_nothing_that_the_bank_has_answered(office: PayingOffice) -> None:
+    """The sender slept; meanwhile the bank's answer to the request itself was taken."""
+    _, second = paid_twice(office)
+    bank = office.bank()
+
+    def late(file: BankFile) -> str:
+        words = bank.accept(file)
+        answer(office, (case_id(second), "accepted", ""))
+        return words
+
+    bank.script.append(late)
+    run(office)
+    assert (recall_of(office).state, attempts_of(office)) == (RecallState.ACCEPTED, ["sent"])
 
 
 def test_a_refusal_may_come_as_the_answer_to_the_enquiry(office: PayingOffice) -> None:
@@ -310,12 +328,12 @@ def test_the_bank_s_answer_ends_what_we_did_not_know(office: PayingOffice) -> No
         ("services.recall_payments._request begun", 0),
         ("services.recall_payments._request written", 0),
         ("services.recall_payments._request committed", 0),
-        ("services.recall_payments._send begun", 0),
-        ("services.recall_payments._send written", 0),
-        ("services.recall_payments._send committed", 0),
-        ("services.recall_payments._note_answer begun", 1),
-        ("services.recall_payments._note_answer written", 1),
-        ("services.recall_payments._note_answer committed", 1),
+        ("handing_over.send begun", 0),
+        ("handing_over.send written", 0),
+        ("handing_over.send committed", 0),
+        ("handing_over._note_answer begun", 1),
+        ("handing_over._note_answer written", 1),
+        ("handing_over._note_answer committed", 1),
     ],
 )
 def test_a_run_that_breaks_off_is_taken_up_and_asks_once(
@@ -324,7 +342,7 @@ def test_a_run_that_breaks_off_is_taken_up_and_asks_once(
     paid_twice(office)
     with monkeypatch.context() as armed:
         armed.setattr(failpoints, "_armed", failpoints._read({"PAYSVC_FAILPOINTS": f"{place}=fail"}))
-        with pytest.raises(OSError, match="recall_payments"):
+        with pytest.raises(OSError, match="asked for at"):
             run(office)
     assert len(requests_at(office)) == sendings
     for _ in range(2):

@@ -22,7 +22,7 @@ def reason_of_refusal(words: str) -> str:
     return first if first.isascii() and first.isalnum() and 2 <= len(first) <= 35 else _FREE_TEXT
 
 
-def unreachable(bank_code: str, message_id: str, verb: str = "submit-batches") -> ConnectorUnavailable:
+def unreachable(bank_code: str, message_id: str, verb: str) -> ConnectorUnavailable:
     """Nothing left us; it may be sent any time."""
     return ConnectorUnavailable(
         "bank_unreachable",
@@ -31,9 +31,9 @@ def unreachable(bank_code: str, message_id: str, verb: str = "submit-batches") -
     )
 
 
-def no_answer(bank_code: str, message_id: str, while_asking: str = "", verb: str = "submit-batches") -> Waiting:
-    """The bank may have the file and has not said so; `while_asking` names what went wrong then, `verb`
-    what asks it again."""
+def no_answer(bank_code: str, message_id: str, verb: str, while_asking: str = "") -> Waiting:
+    """The bank may have the file and has not said so; `verb` asks it again, `while_asking` names what
+    went wrong when it was asked."""
     why = f" ({while_asking})" if while_asking else ""
     return Waiting(
         "outcome_unknown",

@@ -1,39 +1,29 @@
 """recall-payments: ask banks to take back what is paid twice after a re-submission (crash point C29).
 
 Recalled is the later of the two payments: it is the one that a bank may still be able to stop. The
-request is kept and noted before it leaves, every attempt before it is made, and what the bank may
-have is asked for and never sent anew blindly, as with a batch. Where a bank takes no such request
-by file, a person has to ask it, and is told so.
+request is kept and noted before it leaves, and leaves as a batch does (`paysvc.handing_over`).
+Where a bank takes no such request by file, a person has to ask it, and is told so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
 
-from paysvc.bank_interface import (
-    BankFile,
-    BankRefused,
-    BankUnreachable,
-    DuplicateKey,
-    RecallsPayments,
-    SendState,
-)
+from paysvc.bank_interface import RecallsPayments
 from paysvc.bank_registry import BankRegistry
 from paysvc.clock import Clock
 from paysvc.core.messages import ControlTotals, RecallRequest
-from paysvc.domain.errors import Conflict, PaysvcError, Waiting
+from paysvc.domain.errors import PaysvcError, Waiting
 from paysvc.domain.officers import Officer, require
 from paysvc.domain.recalling import DUPLICATE, RecallState, case_id
-from paysvc.domain.sending_answers import ALREADY_THERE, needs_a_person, no_answer, reason_of_refusal, unreachable
-from paysvc.failpoints import reach
+from paysvc.handing_over import Letter, Stage, find_out, send
 from paysvc.store import audit_trail, batches, recalls
-from paysvc.store.attempts import AttemptOutcome
 from paysvc.store.engine import Database
 from paysvc.store.recalls import ATTEMPTS, DuePayment, Recall
 from paysvc.store.vault import Vault
@@ -130,23 +120,71 @@ def _written(desk: _Desk, payment: DuePayment, case: str, now: datetime) -> dict
     return {"name": made.name, "sha256": digest, "size": len(made.content), "written_by": bank.written_by}
 
 
+class _RecallLetter(Letter):
+    """A request on its way; what the bank says of it, other than that it has it, is no matter of handing it over."""
+
+    verb = VERB
+    attempts = ATTEMPTS
+
+    def __init__(self, desk: _Desk, one: Recall, name: str, sha256: bytes) -> None:
+        self._desk = desk
+        self.one = one
+        self.bank_code, self.message_id, self.name, self.sha256 = one.bank_code, one.case_id, name, sha256
+        self.totals, self.attempts_of = ControlTotals(1, one.amount_vnd), one.id
+
+    @property
+    def stage(self) -> Stage:
+        return Stage(self.one.state.value) if self.one.state.value in _ON_ITS_WAY else Stage.OVER
+
+    @property
+    def version(self) -> int:
+        return self.one.version
+
+    def read_again(self, connection: Connection) -> None:
+        self.one = recalls.get_recall(connection, self.one.id)
+
+    def move(self, connection: Connection, after: Stage, at: datetime, reason_code: str = "") -> None:
+        if after is Stage.SENT and self.stage in (Stage.SENT, Stage.OVER):
+            return
+        code = {"answer_code": reason_code} if after is Stage.REFUSED else {}
+        self.one = recalls.move_recall(connection, self.one, RecallState(after.value), **code)
+
+    def note(self, connection: Connection, **detail: object) -> None:
+        self._desk.note(connection, self.one, detail)
+
+    def note_outside(self, attempt: int) -> None:
+        """Nothing: a request moves no money, and one that was lost is made again under the same case id."""
+
+
+_ON_ITS_WAY = frozenset(Stage) - {Stage.OVER}
+
+
 def _bring_on(desk: _Desk, one: Recall) -> None:
-    if one.state is RecallState.SENDING:
-        one = _left_in_the_middle(desk, one)
-    if one.state is RecallState.UNKNOWN:
-        one = _ask(desk, one)
-    if one.state in (RecallState.SEALED, RecallState.BY_HAND) and not one.is_wanted:
+    if one.name is None or one.sha256 is None:
+        _remind(desk, one)
+        return
+    letter = _RecallLetter(desk, one, one.name, one.sha256)
+    find_out(desk, letter)
+    if letter.stage is not Stage.SEALED:
+        return
+    if letter.one.is_wanted:
+        send(desk, letter)
+    else:
+        _withdraw(desk, letter.one)
+
+
+def _remind(desk: _Desk, one: Recall) -> None:
+    """A person has to ask the bank, as long as both are paid."""
+    if not one.is_wanted:
         _withdraw(desk, one)
-    elif one.state is RecallState.BY_HAND:
-        desk.waiting.append(
-            Waiting(
-                "recall_needs_a_person",
-                f"Bank {one.bank_code} takes no recall by file: {one.end_to_end_id} is paid twice.",
-                next_step="Ask the bank by telephone or letter to take it back; its statement shows when it has.",
-            )
+        return
+    desk.waiting.append(
+        Waiting(
+            "recall_needs_a_person",
+            f"Bank {one.bank_code} takes no recall by file: {one.end_to_end_id} is paid twice.",
+            next_step="Ask the bank by telephone or letter to take it back; its statement shows when it has.",
         )
-    elif one.state is RecallState.SEALED:
-        _send(desk, one)
+    )
 
 
 def _withdraw(desk: _Desk, one: Recall) -> None:
@@ -155,109 +193,3 @@ def _withdraw(desk: _Desk, one: Recall) -> None:
         now = recalls.get_recall(connection, one.id)
         if now.version == one.version and not now.is_wanted:
             desk.note(connection, recalls.move_recall(connection, now, RecallState.WITHDRAWN), {})
-
-
-def _left_in_the_middle(desk: _Desk, one: Recall) -> Recall:
-    """A run ended while it was sending: the bank may have the request."""
-    with desk.database.write() as connection:
-        batches.queue_for_money(connection)
-        one = recalls.get_recall(connection, one.id)
-        if one.state is not RecallState.SENDING:
-            return one
-        ATTEMPTS.close_open(connection, one.id, desk.clock.now(), "the run ended before the bank answered")
-        one = recalls.move_recall(connection, one, RecallState.UNKNOWN)
-        desk.note(connection, one, {"because": "left in the middle"})
-    return one
-
-
-def _ask(desk: _Desk, one: Recall) -> Recall:
-    """Ask the bank about a request it may have; only its word leads out of UNKNOWN (safety rule 3)."""
-    bank = desk.banks.get(one.bank_code)
-    able = bank.adapter.capabilities
-    if not able.can_enquire:
-        desk.waiting.append(needs_a_person(one.bank_code, one.case_id, "cannot be asked by a program"))
-        return one
-    try:
-        answer = bank.adapter.enquire(one.name or "", one.case_id)
-    except Exception as failure:  # noqa: BLE001  # whatever goes wrong while asking, we know no more than before
-        desk.waiting.append(no_answer(one.bank_code, one.case_id, type(failure).__name__, VERB))
-        return one
-    refusal = reason_of_refusal(answer.detail)
-    with desk.database.write() as connection:
-        batches.queue_for_money(connection)
-        one = recalls.get_recall(connection, one.id)
-        if one.state is not RecallState.UNKNOWN:
-            return one
-        now = desk.clock.now()
-        first = ATTEMPTS.first_at(connection, one.id) or now
-        may_go_again = able.duplicate_key is DuplicateKey.MESSAGE_ID and now < first + timedelta(
-            days=able.duplicate_days
-        )
-        if answer.state is SendState.RECEIVED or (answer.state is SendState.REFUSED and refusal in ALREADY_THERE):
-            one = recalls.move_recall(connection, one, RecallState.SENT)
-        elif answer.state is SendState.REFUSED:
-            one = recalls.move_recall(connection, one, RecallState.REFUSED, answer_code=refusal)
-        elif answer.state is SendState.NOT_RECEIVED and may_go_again:
-            one = recalls.move_recall(connection, one, RecallState.SEALED)
-        elif answer.state is SendState.NOT_RECEIVED:
-            desk.waiting.append(needs_a_person(one.bank_code, one.case_id, "would not notice a second one"))
-            return one
-        else:
-            desk.waiting.append(no_answer(one.bank_code, one.case_id, verb=VERB))
-            return one
-        desk.note(connection, one, {"because": "the bank was asked"})
-    return one
-
-
-def _send(desk: _Desk, one: Recall) -> None:
-    """Note the attempt, hand the kept bytes over, note the answer."""
-    if one.sha256 is None or one.name is None:
-        raise ValueError("a request without bytes cannot be sent")
-    adapter = desk.banks.get(one.bank_code).adapter
-    leaving = BankFile(one.name, desk.vault.get(one.sha256), one.case_id, ControlTotals(1, one.amount_vnd))
-    try:
-        with desk.database.write() as connection:
-            batches.queue_for_money(connection)
-            claimed = recalls.move_recall(connection, one, RecallState.SENDING)
-            number = ATTEMPTS.start(connection, one.id, desk.clock.now())
-            desk.note(connection, claimed, {"attempt": number})
-    except Conflict:
-        return  # another run has it in hand
-    try:
-        reach("leaving")
-        outcome, detail = AttemptOutcome.SENT, str(adapter.send(leaving))
-        reach("answered")
-    except BankUnreachable as failure:
-        outcome, detail = AttemptOutcome.NOT_SENT, str(failure)
-        desk.waiting.append(unreachable(one.bank_code, one.case_id, VERB))
-    except BankRefused as failure:
-        is_there = failure.code in ALREADY_THERE
-        outcome, detail = AttemptOutcome.SENT if is_there else AttemptOutcome.REFUSED, f"{failure.code} {failure}"
-    except Exception as failure:  # noqa: BLE001  # the safe mistake: the bank may have it
-        # What an unforeseen exception says may hold anything, a payee's name too.
-        outcome, detail = AttemptOutcome.UNKNOWN, type(failure).__name__
-        desk.waiting.append(no_answer(one.bank_code, one.case_id, verb=VERB))
-    _note_answer(desk, claimed, number, outcome, detail)
-
-
-_AFTER = {
-    AttemptOutcome.SENT: RecallState.SENT,
-    AttemptOutcome.REFUSED: RecallState.REFUSED,
-    AttemptOutcome.NOT_SENT: RecallState.SEALED,
-    AttemptOutcome.UNKNOWN: RecallState.UNKNOWN,
-}
-
-
-def _note_answer(desk: _Desk, claimed: Recall, number: int, outcome: AttemptOutcome, detail: str) -> None:
-    """Write down how an attempt ended; a sender that slept while others took over adds nothing but
-    that the bank took it."""
-    with desk.database.write() as connection:
-        batches.queue_for_money(connection)
-        now = desk.clock.now()
-        one = recalls.get_recall(connection, claimed.id)
-        ATTEMPTS.finish(connection, one.id, number, now, outcome, detail)
-        was_asked_since = one.state is RecallState.UNKNOWN and outcome is AttemptOutcome.SENT
-        if one.version == claimed.version or was_asked_since:
-            code = reason_of_refusal(detail) if outcome is AttemptOutcome.REFUSED else ""
-            one = recalls.move_recall(connection, one, _AFTER[outcome], answer_code=code)
-        desk.note(connection, one, {"attempt": number, "ended": outcome.value})

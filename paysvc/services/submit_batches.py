@@ -1,26 +1,20 @@
 """submit-batches: cut an approved plan into bank files, keep their bytes, hand them over.
 
 Every step may be cut off and done again. Batches are made in one transaction; the bytes of
-a file are in the vault and noted before the first of them leaves; an attempt is noted
-before it is made. What a bank may have is asked for and never sent anew blindly
-(safety rules 3, 4 and the crash points C10 to C17).
+a file are in the vault and noted before the first of them leaves. How it leaves is in
+`paysvc.handing_over`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime
 from typing import Any
 
-from paysvc.bank_interface import (
-    BankFile,
-    BankRefused,
-    BankUnreachable,
-    DuplicateKey,
-    EncodingImpossible,
-    SendState,
-)
+from sqlalchemy import Connection
+
+from paysvc.bank_interface import EncodingImpossible, SendState
 from paysvc.bank_registry import Bank, BankRegistry
 from paysvc.clock import Clock
 from paysvc.core.messages import ControlTotals
@@ -30,20 +24,11 @@ from paysvc.domain.instructions import BatchState, CycleState
 from paysvc.domain.officers import Officer, require
 from paysvc.domain.payment_dates import earliest_value_date
 from paysvc.domain.progress import Progress, silent
-from paysvc.domain.sending_answers import (
-    ALREADY_THERE,
-    PAID_BY_HAND,
-    needs_a_person,
-    no_answer,
-    reason_of_refusal,
-    says_nothing,
-    unreachable,
-)
+from paysvc.domain.sending_answers import ALREADY_THERE, PAID_BY_HAND, reason_of_refusal, says_nothing
 from paysvc.domain.submission import BatchReport, Submission, Unpayable
-from paysvc.failpoints import reach
+from paysvc.handing_over import Letter, Stage, find_out, send
 from paysvc.sealing import Sealer
 from paysvc.store import audit_trail, bank_files, batches, cycles, lost_files, plans, resubmissions, sending
-from paysvc.store.attempts import AttemptOutcome
 from paysvc.store.bank_files import ATTEMPTS, StoredFile
 from paysvc.store.batches import Batch
 from paysvc.store.calendar import read_calendar
@@ -76,7 +61,7 @@ class _Desk:
         self.done += count
         self.progress(self.done, self.total)
 
-    def note(self, connection: Any, one: Batch, detail: dict[str, object]) -> None:
+    def note(self, connection: Connection, one: Batch, detail: dict[str, object]) -> None:
         subject = f"batch:{one.message_id}"
         audit_trail.append(connection, self.clock.now(), self.actor, VERB, subject, {"bank": one.bank_code, **detail})
 
@@ -144,7 +129,7 @@ def _make_batches(desk: _Desk, cycle_code: str) -> Cycle:
     return cycle
 
 
-def _approved(connection: Any, cycle_code: str) -> Cycle:
+def _approved(connection: Connection, cycle_code: str) -> Cycle:
     cycle = cycles.get_cycle(connection, cycle_code)
     if cycle.state in (CycleState.DRAFT, CycleState.SUBMITTED):
         raise Waiting(
@@ -155,7 +140,7 @@ def _approved(connection: Any, cycle_code: str) -> Cycle:
     return cycle
 
 
-def _refuse_if_changed(connection: Any, cycle: Cycle) -> None:
+def _refuse_if_changed(connection: Connection, cycle: Cycle) -> None:
     """The approval speaks of a digest; what is here now must still give it (crash point C8)."""
     found = plans.content_sha256(connection, cycle.id)
     approved = {one.content_sha256 for one in cycles.standing_approvals(connection, cycle.id)}
@@ -167,7 +152,7 @@ def _refuse_if_changed(connection: Any, cycle: Cycle) -> None:
         )
 
 
-def _cut(desk: _Desk, connection: Any, cycle: Cycle, planned: dict[str, list[Any]]) -> list[MadeBatch]:
+def _cut(desk: _Desk, connection: Connection, cycle: Cycle, planned: dict[str, list[Any]]) -> list[MadeBatch]:
     """The planned payments as batches; what no file of its bank may hold, or the bank made by now
     under an earlier id, is named and stays."""
     for name, other in resubmissions.overtaken(connection, cycle.id).items():
@@ -194,7 +179,7 @@ def _cut(desk: _Desk, connection: Any, cycle: Cycle, planned: dict[str, list[Any
     return made
 
 
-def _value_date(desk: _Desk, connection: Any, cycle: Cycle, bank: Bank) -> date:
+def _value_date(desk: _Desk, connection: Connection, cycle: Cycle, bank: Bank) -> date:
     """The cycle's day, or the first on which the bank can still execute a file given now."""
     now = desk.clock.now()
     calendar = read_calendar(connection, now.year - 1, max(now.year, cycle.value_date.year) + 1)
@@ -232,6 +217,52 @@ def _write_file(desk: _Desk, cycle: Cycle, one: Batch) -> None:
         desk.note(connection, one, {"written": digest.hex(), "count": one.count, "sum_vnd": str(one.sum_vnd)})
 
 
+class _BatchLetter(Letter):
+    """A batch on its way: its state, its payments and their money move together."""
+
+    verb = VERB
+    attempts = ATTEMPTS
+
+    def __init__(self, desk: _Desk, cycle: Cycle, one: Batch, file: StoredFile) -> None:
+        self._desk, self._cycle, self._file = desk, cycle, file
+        self.one = one
+        self.bank_code, self.message_id, self.name, self.sha256 = one.bank_code, one.message_id, file.name, file.sha256
+        self.totals, self.attempts_of = ControlTotals(file.count, file.sum_vnd), file.id
+
+    @property
+    def stage(self) -> Stage:
+        return Stage(self.one.state.value)
+
+    @property
+    def version(self) -> int:
+        return self.one.version
+
+    def read_again(self, connection: Connection) -> None:
+        self.one = batches.get_batch(connection, self.one.id)
+
+    def move(self, connection: Connection, after: Stage, at: datetime, reason_code: str = "") -> None:
+        match after:
+            case Stage.SENDING:
+                self.one = batches.move_batch(connection, self.one, BatchState.SENDING)
+            case Stage.SENT:
+                self.one = sending.record_sent(connection, self.one, at)
+            case Stage.REFUSED:
+                self.one = sending.record_refused(connection, self.one, at, reason_code)
+            case Stage.UNKNOWN:
+                self.one = sending.record_unknown(connection, self.one)
+            case Stage.SEALED:
+                self.one = sending.record_not_sent(connection, self.one)
+            case Stage.OVER:
+                raise ValueError("a batch that its bank has is SENT, whatever comes after")
+
+    def note(self, connection: Connection, **detail: object) -> None:
+        self._desk.note(connection, self.one, {"state": self.one.state.value, **detail})
+
+    def note_outside(self, attempt: int) -> None:
+        desk, written_by = self._desk, self._desk.banks.get(self.bank_code).written_by
+        sending.note_leaving(desk.database, self._cycle, self.one, self._file, attempt, written_by, desk.clock.now())
+
+
 def _hand_over(desk: _Desk, cycle: Cycle, one: Batch) -> None:
     """Bring one batch as far as it will go: ask for what the bank may have, send what it has not."""
     with desk.database.read() as connection:
@@ -239,66 +270,12 @@ def _hand_over(desk: _Desk, cycle: Cycle, one: Batch) -> None:
         one = batches.get_batch(connection, one.id)
     if file is None:
         return  # not written: its payments are named among the unpayable
-    if one.state is BatchState.SENDING:
-        one = _left_in_the_middle(desk, one, file)
-    if one.state is BatchState.UNKNOWN:
-        one = _ask(desk, one, file)
-    if one.state is BatchState.SEALED:
-        _send(desk, cycle, one, file)
-    if one.state is BatchState.SENT:
-        _ask_why_silent(desk, one, file)
-
-
-def _left_in_the_middle(desk: _Desk, one: Batch, file: StoredFile) -> Batch:
-    """A run ended while it was sending: the bank may have the file (crash points C12 to C15)."""
-    with desk.database.write() as connection:
-        batches.queue_for_money(connection)
-        one = batches.get_batch(connection, one.id)
-        if one.state is not BatchState.SENDING:
-            return one
-        ATTEMPTS.close_open(connection, file.id, desk.clock.now(), "the run ended before the bank answered")
-        one = sending.record_unknown(connection, one)
-        desk.note(connection, one, {"state": one.state.value, "because": "left in the middle"})
-    return one
-
-
-def _ask(desk: _Desk, one: Batch, file: StoredFile) -> Batch:
-    """Ask the bank about a file it may have; only its word leads out of UNKNOWN (safety rule 3)."""
-    bank = desk.banks.get(one.bank_code)
-    able = bank.adapter.capabilities
-    if not able.can_enquire:
-        desk.waiting.append(needs_a_person(one.bank_code, one.message_id, "cannot be asked by a program"))
-        return one
-    try:
-        answer = bank.adapter.enquire(file.name, file.message_id)
-    except Exception as failure:  # noqa: BLE001  # whatever goes wrong while asking, we know no more than before
-        desk.waiting.append(no_answer(one.bank_code, one.message_id, type(failure).__name__))
-        return one
-    with desk.database.write() as connection:
-        batches.queue_for_money(connection)
-        one = batches.get_batch(connection, one.id)
-        if one.state is not BatchState.UNKNOWN:
-            return one
-        now = desk.clock.now()
-        if answer.state is SendState.RECEIVED:
-            one = sending.record_sent(connection, one, now)
-        elif answer.state is SendState.REFUSED and reason_of_refusal(answer.detail) in ALREADY_THERE:
-            desk.waiting.append(needs_a_person(one.bank_code, one.message_id, "says that it had such a file before"))
-            return one
-        elif answer.state is SendState.REFUSED:
-            one = sending.record_refused(connection, one, now, reason_of_refusal(answer.detail))
-        elif answer.state is SendState.NOT_RECEIVED:
-            first = ATTEMPTS.first_at(connection, file.id)
-            remembers_until = (first or now) + timedelta(days=able.duplicate_days)
-            if able.duplicate_key is not DuplicateKey.MESSAGE_ID or now >= remembers_until:
-                desk.waiting.append(needs_a_person(one.bank_code, one.message_id, "would not notice a second one"))
-                return one
-            one = sending.record_not_sent(connection, one)
-        else:
-            desk.waiting.append(no_answer(one.bank_code, one.message_id))
-            return one
-        desk.note(connection, one, {"state": one.state.value, "because": "the bank was asked"})
-    return one
+    letter = _BatchLetter(desk, cycle, one, file)
+    find_out(desk, letter)
+    if letter.stage is Stage.SEALED:
+        send(desk, letter)
+    elif letter.stage is Stage.SENT:
+        _ask_why_silent(desk, letter.one, file)
 
 
 def _ask_why_silent(desk: _Desk, one: Batch, file: StoredFile) -> None:
@@ -324,62 +301,6 @@ def _ask_why_silent(desk: _Desk, one: Batch, file: StoredFile) -> None:
             one = sending.record_refused(connection, one, now, reason_of_refusal(answer.detail))
             desk.note(connection, one, {"state": one.state.value, "because": "asked why it said nothing"})
             desk.waiting.pop()
-
-
-def _send(desk: _Desk, cycle: Cycle, one: Batch, file: StoredFile) -> None:
-    """Note the attempt, inside the database and outside it, hand the stored bytes over, note the answer."""
-    bank = desk.banks.get(one.bank_code)
-    content = desk.vault.get(file.sha256)
-    try:
-        with desk.database.write() as connection:
-            batches.queue_for_money(connection)
-            claimed = batches.move_batch(connection, one, BatchState.SENDING)
-            number = ATTEMPTS.start(connection, file.id, desk.clock.now())
-            desk.note(connection, claimed, {"state": claimed.state.value, "attempt": number})
-    except Conflict:
-        return  # another run has it in hand
-    sending.note_leaving(desk.database, cycle, claimed, file, number, bank.written_by, desk.clock.now())
-    leaving = BankFile(file.name, content, file.message_id, ControlTotals(file.count, file.sum_vnd))
-    reason = ""
-    try:
-        reach("leaving")
-        outcome, detail = AttemptOutcome.SENT, str(bank.adapter.send(leaving))
-        reach("answered")
-    except BankUnreachable as failure:
-        outcome, detail = AttemptOutcome.NOT_SENT, str(failure)
-        desk.waiting.append(unreachable(one.bank_code, one.message_id))
-    except BankRefused as failure:
-        outcome, detail, reason = AttemptOutcome.REFUSED, f"{failure.code} {failure}", failure.code
-        if failure.code in ALREADY_THERE:
-            outcome = AttemptOutcome.UNKNOWN
-    except Exception as failure:  # noqa: BLE001  # the safe mistake: the bank may have it
-        # What an unforeseen exception says may hold anything, a payee's name too.
-        outcome, detail = AttemptOutcome.UNKNOWN, type(failure).__name__
-    if outcome is AttemptOutcome.UNKNOWN:
-        desk.waiting.append(no_answer(one.bank_code, one.message_id))
-    _note_answer(desk, claimed, file, number, outcome, detail, reason)
-
-
-def _note_answer(
-    desk: _Desk, claimed: Batch, file: StoredFile, number: int, outcome: AttemptOutcome, detail: str, reason: str
-) -> None:
-    """Write down how an attempt ended. A sender that slept while others took over may only add
-    the bank's own yes or no; what it does not know, it must not overwrite (crash point C16)."""
-    with desk.database.write() as connection:
-        batches.queue_for_money(connection)
-        now = desk.clock.now()
-        one = batches.get_batch(connection, claimed.id)
-        is_ours = one.version == claimed.version
-        ATTEMPTS.finish(connection, file.id, number, now, outcome, detail)
-        if outcome is AttemptOutcome.SENT and one.state is not BatchState.REFUSED:
-            one = sending.record_sent(connection, one, now)
-        elif outcome is AttemptOutcome.REFUSED and (is_ours or one.state is BatchState.UNKNOWN):
-            one = sending.record_refused(connection, one, now, reason_of_refusal(reason))
-        elif outcome is AttemptOutcome.NOT_SENT and is_ours:
-            one = sending.record_not_sent(connection, one)
-        elif outcome is AttemptOutcome.UNKNOWN and is_ours:
-            one = sending.record_unknown(connection, one)
-        desk.note(connection, one, {"state": one.state.value, "attempt": number, "ended": outcome.value})
 
 
 def _reports(desk: _Desk, cycle: Cycle) -> Iterable[BatchReport]:

@@ -43,7 +43,7 @@ class Bug:
     levels: tuple[str, ...] = ("month",)
 
 
-_SUBMIT = "paysvc.services.submit_batches"
+_HANDING = "paysvc.handing_over"
 _TAKING = "paysvc.store.statement_taking"
 
 _ALL = (
@@ -52,19 +52,23 @@ _ALL = (
         "A file is sent a second time under a new message id and new end-to-end ids.",
         (
             Edit(
-                _SUBMIT,
-                "_send",
-                '    reason = ""\n',
-                '    reason = ""\n'
+                _HANDING,
+                "send",
+                "    outcome, detail",
                 "    if number > 1:\n"
                 "        import re\n"
                 "        fresh = re.sub(rb'(P[0-9A-Z]{14})[0-9A-Z]', rb'\\g<1>0', content)\n"
-                "        other = file.message_id[:-1] + '0'\n"
-                "        fresh = fresh.replace(file.message_id.encode(), other.encode())\n"
-                "        leaving = BankFile(file.name.replace(file.message_id, other), fresh, other, leaving.totals)\n",
+                "        other = letter.message_id[:-1] + '0'\n"
+                "        fresh = fresh.replace(letter.message_id.encode(), other.encode())\n"
+                "        name = letter.name.replace(letter.message_id, other)\n"
+                "        leaving = BankFile(name, fresh, other, leaving.totals)\n"
+                "    outcome, detail",
             ),
             Edit(
-                _SUBMIT, "_ask", "able.duplicate_key is not DuplicateKey.MESSAGE_ID or now >= remembers_until", "False"
+                _HANDING,
+                "_believe",
+                "able.duplicate_key is not DuplicateKey.MESSAGE_ID or now >= remembers_until",
+                "False",
             ),
         ),
     ),
@@ -73,13 +77,12 @@ _ALL = (
         "The file leaves first, and the attempt is noted when the bank has answered.",
         (
             Edit(
-                _SUBMIT,
-                "_send",
-                "    try:\n        with desk.database.write() as connection:\n            batches.queue",
-                "    totals = ControlTotals(file.count, file.sum_vnd)\n"
-                "    bank.adapter.send(BankFile(file.name, content, file.message_id, totals))\n"
+                _HANDING,
+                "send",
+                "    try:\n        with desk.database.write() as connection:\n            queue",
+                "    adapter.send(BankFile(letter.name, content, letter.message_id, letter.totals))\n"
                 "    reach('answered')\n"
-                "    try:\n        with desk.database.write() as connection:\n            batches.queue",
+                "    try:\n        with desk.database.write() as connection:\n            queue",
             ),
         ),
     ),
@@ -101,13 +104,13 @@ _ALL = (
         "What is unknown for an hour is taken for refused.",
         (
             Edit(
-                _SUBMIT,
+                _HANDING,
                 "_ask",
                 "    if not able.can_enquire:\n",
                 "    with desk.database.write() as connection:\n"
                 "        now = desk.clock.now()\n"
-                "        if ATTEMPTS.first_at(connection, file.id) < now - timedelta(hours=1):\n"
-                "            return sending.record_refused(connection, one, now, 'TIME')\n"
+                "        if letter.attempts.first_at(connection, letter.attempts_of) < now - timedelta(hours=1):\n"
+                "            return letter.move(connection, Stage.REFUSED, now, 'TIME')\n"
                 "    if not able.can_enquire:\n",
             ),
         ),
@@ -117,11 +120,11 @@ _ALL = (
         "The file is made anew for a second sending, and differs.",
         (
             Edit(
-                _SUBMIT,
-                "_send",
-                '    reason = ""\n',
-                '    reason = ""\n'
-                "    leaving = BankFile(file.name, content + b'\\n' * number, file.message_id, leaving.totals)\n",
+                _HANDING,
+                "send",
+                "    outcome, detail",
+                "    leaving = BankFile(letter.name, content + b'\\n' * number, letter.message_id, leaving.totals)\n"
+                "    outcome, detail",
             ),
         ),
     ),
@@ -130,7 +133,7 @@ _ALL = (
         "A bank's refusal of a file is noted as its acceptance.",
         (
             Edit(
-                _SUBMIT,
+                _HANDING,
                 "_note_answer",
                 "        if outcome is AttemptOutcome.SENT and",
                 "        if outcome in (AttemptOutcome.SENT, AttemptOutcome.REFUSED) and",

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from paysvc import handing_over
 from paysvc.core import standing
 from paysvc.core.text_column import TextColumn
 from paysvc.domain.bank_returns import REFUSALS, MergedStatus
@@ -25,12 +26,10 @@ from paysvc.store import (
     cycles,
     ledger,
     returns,
-    sending,
     statement_taking,
     status_taking,
 )
 from paysvc.store.attempts import AttemptOutcome, Attempts
-from paysvc.store.bank_files import ATTEMPTS
 from paysvc.store.engine import Database
 from paysvc.store.returns import FileState
 from paysvc.store.tables import batch, instruction, payment_cycle
@@ -201,48 +200,49 @@ def batch_update_lost(patch: Patch) -> None:
 
 @_bug("A sender that slept writes down what it knows over what others found out meanwhile.")
 def sleeper_overwrites(patch: Patch) -> None:
-    note = submit_batches._note_answer
+    note = handing_over._note_answer
 
-    def overwrite(desk: Any, claimed: Any, file: Any, number: int, outcome: Any, *rest: Any) -> None:
+    def overwrite(desk: Any, letter: Any, number: int, outcome: Any, *rest: Any) -> None:
         if outcome is not AttemptOutcome.UNKNOWN:
-            note(desk, claimed, file, number, outcome, *rest)
+            note(desk, letter, number, outcome, *rest)
             return
         with desk.database.write() as connection:
-            ATTEMPTS.finish(connection, file.id, number, desk.clock.now(), outcome, "")
-            one = _set(connection, claimed, BatchState.UNKNOWN)
+            letter.attempts.finish(connection, letter.attempts_of, number, desk.clock.now(), outcome, "")
+            letter.one = _set(connection, letter.one, BatchState.UNKNOWN)
             connection.execute(
-                update(instruction).where(instruction.c.batch_id == one.id).values(state="UNKNOWN", is_live=True)
+                update(instruction).where(instruction.c.batch_id == letter.one.id).values(state="UNKNOWN", is_live=True)
             )
-            desk.note(connection, one, {"state": one.state.value, "attempt": number})
+            letter.note(connection, attempt=number)
 
-    patch.setattr(submit_batches, "_note_answer", overwrite)
+    patch.setattr(handing_over, "_note_answer", overwrite)
 
 
 @_bug("No answer in time is taken as a refusal.")
 def time_out_taken_as_refusal(patch: Patch) -> None:
-    note = submit_batches._note_answer
+    note = handing_over._note_answer
 
-    def refuse(desk: Any, claimed: Any, file: Any, number: int, outcome: Any, *rest: Any) -> None:
+    def refuse(desk: Any, letter: Any, number: int, outcome: Any, *rest: Any) -> None:
         is_lost = outcome is AttemptOutcome.UNKNOWN
-        note(desk, claimed, file, number, AttemptOutcome.REFUSED if is_lost else outcome, *rest)
+        note(desk, letter, number, AttemptOutcome.REFUSED if is_lost else outcome, *rest)
 
-    patch.setattr(submit_batches, "_note_answer", refuse)
+    patch.setattr(handing_over, "_note_answer", refuse)
 
 
 @_bug("A file whose answer was lost counts as not sent after an hour.")
 def unknown_expires(patch: Patch) -> None:
-    ask = submit_batches._ask
+    ask = handing_over._ask
 
-    def expire(desk: Any, one: Any, file: Any) -> Any:
+    def expire(desk: Any, letter: Any) -> None:
         with desk.database.write() as connection:
-            first = ATTEMPTS.first_at(connection, file.id)
-            if first is not None and desk.clock.now() - first >= timedelta(hours=1):
-                one = sending.record_not_sent(connection, one)
-                desk.note(connection, one, {"state": one.state.value, "because": "too old"})
-                return one
-        return ask(desk, one, file)
+            now = desk.clock.now()
+            first = letter.attempts.first_at(connection, letter.attempts_of)
+            if first is not None and now - first >= timedelta(hours=1):
+                letter.move(connection, handing_over.Stage.SEALED, now)
+                letter.note(connection, because="too old")
+                return
+        ask(desk, letter)
 
-    patch.setattr(submit_batches, "_ask", expire)
+    patch.setattr(handing_over, "_ask", expire)
 
 
 @_bug("A file is sent again however long ago the bank last remembered it.")
@@ -255,31 +255,28 @@ def retry_past_the_window(patch: Patch) -> None:
 
 @_bug("A file is sent again to a bank that does not notice a second one.")
 def retry_without_memory(patch: Patch) -> None:
-    ask = submit_batches._ask
+    ask = handing_over._ask
 
-    def trust(desk: Any, one: Any, file: Any) -> Any:
-        if desk.banks.get(one.bank_code).adapter.capabilities.can_enquire:
-            return ask(desk, one, file)
+    def trust(desk: Any, letter: Any) -> None:
+        if desk.banks.get(letter.bank_code).adapter.capabilities.can_enquire:
+            ask(desk, letter)
+            return
         with desk.database.write() as connection:
-            one = sending.record_not_sent(connection, one)
-            desk.note(connection, one, {"state": one.state.value, "because": "nobody to ask"})
-        return one
+            letter.move(connection, handing_over.Stage.SEALED, desk.clock.now())
+            letter.note(connection, because="nobody to ask")
 
-    patch.setattr(submit_batches, "_ask", trust)
+    patch.setattr(handing_over, "_ask", trust)
 
 
 @_bug("Each try writes the file anew, with the date of the day.")
 def retry_with_new_bytes(patch: Patch) -> None:
-    send = submit_batches._send
+    leave = handing_over._leave
 
-    def dated(*words: Any) -> None:
-        with patch.context() as inner:
-            made = submit_batches.BankFile
-            day = f" {words[0].clock.now():%d}".encode()
-            inner.setattr(submit_batches, "BankFile", lambda name, content, *more: made(name, content + day, *more))
-            send(*words)
+    def dated(desk: Any, letter: Any, adapter: Any, leaving: Any) -> Any:
+        day = f" {desk.clock.now():%d}".encode()
+        return leave(desk, letter, adapter, replace(leaving, content=leaving.content + day))
 
-    patch.setattr(submit_batches, "_send", dated)
+    patch.setattr(handing_over, "_leave", dated)
 
 
 @_bug("The file leaves before the attempt is written down.")
@@ -289,14 +286,14 @@ def sent_before_noted(patch: Patch) -> None:
     def late(attempts: Any, connection: Any, file_id: int, at: datetime) -> int:
         return 1
 
-    def note(desk: Any, claimed: Any, file: Any, number: int, *rest: Any) -> None:
+    def note(desk: Any, letter: Any, number: int, *rest: Any) -> None:
         with desk.database.write() as connection:
-            number = start(ATTEMPTS, connection, file.id, desk.clock.now())
-        noted(desk, claimed, file, number, *rest)
+            number = start(letter.attempts, connection, letter.attempts_of, desk.clock.now())
+        noted(desk, letter, number, *rest)
 
-    noted = submit_batches._note_answer
+    noted = handing_over._note_answer
     patch.setattr(Attempts, "start", late)
-    patch.setattr(submit_batches, "_note_answer", note)
+    patch.setattr(handing_over, "_note_answer", note)
 
 
 @_bug("The money of a file that the bank refused stays reserved.")

@@ -28,7 +28,7 @@ ENOUGH = 25
 _SAME_PLACE, _SAME_SELDOM_PLACE = 0.4, 0.85
 _SELDOM = (
     "sealing.", "store.schema.", "services.backup.", "store.backup_folder.", "services.restore.", "store.snapshot.",
-    "services.recover.", "services.recall_payments.", "services.submit_batches._ask", "store.report_folder.",
+    "services.recover.", "services.recall_payments.", "handing_over._ask", "store.report_folder.",
     "services.publish_report.",
 )  # fmt: skip
 

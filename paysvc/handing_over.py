@@ -1,0 +1,229 @@
+"""Hand a file over to its bank, once, whatever happens on the way (safety rules 3 and 4, crash points C10 to C17).
+
+An attempt is noted before its first byte leaves, and its end after it. What the bank may have is
+asked for and never sent anew blindly. That holds for whatever goes to a bank as a file: here, that
+is a `Letter`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import ClassVar, Protocol
+
+from sqlalchemy import Connection
+
+from paysvc.bank_interface import (
+    BankAdapter,
+    BankFile,
+    BankRefused,
+    BankUnreachable,
+    Capabilities,
+    DuplicateKey,
+    Enquiry,
+    SendState,
+)
+from paysvc.bank_registry import BankRegistry
+from paysvc.clock import Clock
+from paysvc.core.messages import ControlTotals
+from paysvc.domain.errors import Conflict, PaysvcError
+from paysvc.domain.sending_answers import ALREADY_THERE, needs_a_person, no_answer, reason_of_refusal, unreachable
+from paysvc.failpoints import reach
+from paysvc.store.attempts import AttemptOutcome, Attempts
+from paysvc.store.batches import queue_for_money
+from paysvc.store.engine import Database
+from paysvc.store.vault import Vault
+
+
+class Stage(StrEnum):
+    """How far a letter is on its way."""
+
+    SEALED = "SEALED"
+    SENDING = "SENDING"
+    UNKNOWN = "UNKNOWN"
+    SENT = "SENT"
+    REFUSED = "REFUSED"
+    #: Whatever comes after that is not about handing it over any more.
+    OVER = "OVER"
+
+
+class Desk(Protocol):
+    """What a letter is handed over with. `waiting` takes what has to be told at the end."""
+
+    database: Database
+    vault: Vault
+    banks: BankRegistry
+    clock: Clock
+    waiting: list[PaysvcError]
+
+
+class Letter(ABC):
+    """What is to be handed over: a file whose bytes are kept, and the row that says how far it is."""
+
+    #: What brings it on, as a person types it.
+    verb: ClassVar[str]
+    attempts: ClassVar[Attempts]
+
+    bank_code: str
+    #: By which its bank knows it.
+    message_id: str
+    name: str
+    sha256: bytes
+    totals: ControlTotals
+    #: Under which its attempts are kept.
+    attempts_of: int
+
+    @property
+    @abstractmethod
+    def stage(self) -> Stage:
+        """How far it was when it was read."""
+
+    @property
+    @abstractmethod
+    def version(self) -> int:
+        """Of the row as it was read; each move makes another."""
+
+    @abstractmethod
+    def read_again(self, connection: Connection) -> None:
+        """What the row says now."""
+
+    @abstractmethod
+    def move(self, connection: Connection, after: Stage, at: datetime, reason_code: str = "") -> None:
+        """Bring it to this stage, with everything that follows from it. One that is SENT or OVER stays so
+        when its bank says again that it has it. Raises `Conflict` when the row changed since it was read.
+        """
+
+    @abstractmethod
+    def note(self, connection: Connection, **detail: object) -> None:
+        """Put into the trail how far it is, and why."""
+
+    @abstractmethod
+    def note_outside(self, attempt: int) -> None:
+        """Note outside the database that this attempt is about to leave; the attempt is committed."""
+
+
+def find_out(desk: Desk, letter: Letter) -> None:
+    """Ask the bank about what it may have: a sending that was broken off, or one without an answer."""
+    if letter.stage is Stage.SENDING:
+        _left_in_the_middle(desk, letter)
+    if letter.stage is Stage.UNKNOWN:
+        _ask(desk, letter)
+
+
+def _left_in_the_middle(desk: Desk, letter: Letter) -> None:
+    """A run ended while it was sending: the bank may have the file (crash points C12 to C15)."""
+    with desk.database.write() as connection:
+        queue_for_money(connection)
+        letter.read_again(connection)
+        if letter.stage is not Stage.SENDING:
+            return
+        now = desk.clock.now()
+        letter.attempts.close_open(connection, letter.attempts_of, now, "the run ended before the bank answered")
+        letter.move(connection, Stage.UNKNOWN, now)
+        letter.note(connection, because="left in the middle")
+
+
+def _ask(desk: Desk, letter: Letter) -> None:
+    """Ask the bank about a file it may have; only its word leads out of UNKNOWN (safety rule 3)."""
+    adapter = desk.banks.get(letter.bank_code).adapter
+    able = adapter.capabilities
+    if not able.can_enquire:
+        desk.waiting.append(needs_a_person(letter.bank_code, letter.message_id, "cannot be asked by a program"))
+        return
+    try:
+        answer = adapter.enquire(letter.name, letter.message_id)
+    except Exception as failure:  # noqa: BLE001  # whatever goes wrong while asking, we know no more than before
+        desk.waiting.append(no_answer(letter.bank_code, letter.message_id, letter.verb, type(failure).__name__))
+        return
+    with desk.database.write() as connection:
+        queue_for_money(connection)
+        letter.read_again(connection)
+        if letter.stage is Stage.UNKNOWN and _believe(desk, connection, letter, answer, able):
+            letter.note(connection, because="the bank was asked")
+
+
+def _believe(desk: Desk, connection: Connection, letter: Letter, answer: Enquiry, able: Capabilities) -> bool:
+    """Move the letter on by the bank's answer; False when that does not say enough."""
+    now, refusal = desk.clock.now(), reason_of_refusal(answer.detail)
+    if answer.state is SendState.RECEIVED:
+        letter.move(connection, Stage.SENT, now)
+    elif answer.state is SendState.REFUSED and refusal in ALREADY_THERE:
+        desk.waiting.append(needs_a_person(letter.bank_code, letter.message_id, "says that it had such a file before"))
+        return False
+    elif answer.state is SendState.REFUSED:
+        letter.move(connection, Stage.REFUSED, now, refusal)
+    elif answer.state is SendState.NOT_RECEIVED:
+        first = letter.attempts.first_at(connection, letter.attempts_of)
+        remembers_until = (first or now) + timedelta(days=able.duplicate_days)
+        if able.duplicate_key is not DuplicateKey.MESSAGE_ID or now >= remembers_until:
+            desk.waiting.append(needs_a_person(letter.bank_code, letter.message_id, "would not notice a second one"))
+            return False
+        letter.move(connection, Stage.SEALED, now)
+    else:
+        desk.waiting.append(no_answer(letter.bank_code, letter.message_id, letter.verb))
+        return False
+    return True
+
+
+def send(desk: Desk, letter: Letter) -> None:
+    """Note the attempt, inside the database and outside it, hand the kept bytes over, note the answer."""
+    adapter = desk.banks.get(letter.bank_code).adapter
+    content = desk.vault.get(letter.sha256)
+    try:
+        with desk.database.write() as connection:
+            queue_for_money(connection)
+            now = desk.clock.now()
+            letter.move(connection, Stage.SENDING, now)
+            number = letter.attempts.start(connection, letter.attempts_of, now)
+            letter.note(connection, attempt=number)
+    except Conflict:
+        return  # another run has it in hand
+    letter.note_outside(number)
+    leaving = BankFile(letter.name, content, letter.message_id, letter.totals)
+    outcome, detail, reason_code = _leave(desk, letter, adapter, leaving)
+    _note_answer(desk, letter, number, outcome, detail, reason_code)
+
+
+def _leave(desk: Desk, letter: Letter, adapter: BankAdapter, leaving: BankFile) -> tuple[AttemptOutcome, str, str]:
+    """How it ended, in whose words, and the code of a refusal. Whatever is no proof is UNKNOWN."""
+    try:
+        reach("leaving")
+        detail = str(adapter.send(leaving))
+        reach("answered")
+        return AttemptOutcome.SENT, detail, ""
+    except BankUnreachable as failure:
+        desk.waiting.append(unreachable(letter.bank_code, letter.message_id, letter.verb))
+        return AttemptOutcome.NOT_SENT, str(failure), ""
+    except BankRefused as failure:
+        detail = f"{failure.code} {failure}"
+        if failure.code not in ALREADY_THERE:
+            return AttemptOutcome.REFUSED, detail, reason_of_refusal(failure.code)
+    except Exception as failure:  # noqa: BLE001  # the safe mistake: the bank may have it
+        # What an unforeseen exception says may hold anything, a payee's name too.
+        detail = type(failure).__name__
+    desk.waiting.append(no_answer(letter.bank_code, letter.message_id, letter.verb))
+    return AttemptOutcome.UNKNOWN, detail, ""
+
+
+def _note_answer(
+    desk: Desk, letter: Letter, number: int, outcome: AttemptOutcome, detail: str, reason_code: str
+) -> None:
+    """Write down how an attempt ended. A sender that slept while others took over may only add
+    the bank's own yes or no; what it does not know, it must not overwrite (crash point C16)."""
+    claimed = letter.version
+    with desk.database.write() as connection:
+        queue_for_money(connection)
+        now = desk.clock.now()
+        letter.read_again(connection)
+        is_ours = letter.version == claimed
+        letter.attempts.finish(connection, letter.attempts_of, number, now, outcome, detail)
+        if outcome is AttemptOutcome.SENT and letter.stage is not Stage.REFUSED:
+            letter.move(connection, Stage.SENT, now)
+        elif outcome is AttemptOutcome.REFUSED and (is_ours or letter.stage is Stage.UNKNOWN):
+            letter.move(connection, Stage.REFUSED, now, reason_code)
+        elif outcome is AttemptOutcome.NOT_SENT and is_ours:
+            letter.move(connection, Stage.SEALED, now)
+        elif outcome is AttemptOutcome.UNKNOWN and is_ours:
+            letter.move(connection, Stage.UNKNOWN, now)
+        letter.note(connection, attempt=number, ended=outcome.value)
