@@ -1,8 +1,9 @@
 """Hand a file over to its bank, once, whatever happens on the way (safety rules 3 and 4, crash points C10 to C17).
 
 An attempt is noted before its first byte leaves, and its end after it. What the bank may have is
-asked for and never sent anew blindly. That holds for whatever goes to a bank as a file: here, that
-is a `Letter`.
+asked for and never sent anew blindly: only to a bank that notices a second file, while it does.
+That is asked when an attempt begins, and again right before it leaves. It holds for whatever goes
+to a bank as a file: here, that is a `Letter`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from sqlalchemy import Connection
 
@@ -143,6 +144,11 @@ def _ask(desk: Desk, letter: Letter) -> None:
             letter.note(connection, because="the bank was asked")
 
 
+def _is_noticed(able: Capabilities, first: datetime, now: datetime) -> bool:
+    """Whether the bank would notice that it gets a second time now what it may have had since `first`."""
+    return able.duplicate_key is DuplicateKey.MESSAGE_ID and now < first + timedelta(days=able.duplicate_days)
+
+
 def _believe(desk: Desk, connection: Connection, letter: Letter, answer: Enquiry, able: Capabilities) -> bool:
     """Move the letter on by the bank's answer; False when that does not say enough."""
     now, refusal = desk.clock.now(), reason_of_refusal(answer.detail)
@@ -155,8 +161,7 @@ def _believe(desk: Desk, connection: Connection, letter: Letter, answer: Enquiry
         letter.move(connection, Stage.REFUSED, now, refusal)
     elif answer.state is SendState.NOT_RECEIVED:
         first = letter.attempts.first_at(connection, letter.attempts_of)
-        remembers_until = (first or now) + timedelta(days=able.duplicate_days)
-        if able.duplicate_key is not DuplicateKey.MESSAGE_ID or now >= remembers_until:
+        if not _is_noticed(able, first or now, now):
             desk.waiting.append(needs_a_person(letter.bank_code, letter.message_id, "would not notice a second one"))
             return False
         letter.move(connection, Stage.SEALED, now)
@@ -166,29 +171,60 @@ def _believe(desk: Desk, connection: Connection, letter: Letter, answer: Enquiry
     return True
 
 
+class _Claim(NamedTuple):
+    """An attempt that may leave: its number, the version of the row, and since when the bank may have had the
+    file from an earlier one."""
+
+    number: int
+    version: int
+    first: datetime | None
+
+
 def send(desk: Desk, letter: Letter) -> None:
-    """Note the attempt, inside the database and outside it, hand the kept bytes over, note the answer."""
+    """Note the attempt, inside the database and outside it, hand the kept bytes over, note the answer.
+
+    What the bank may have got from an earlier attempt, although it said that it had not, and would not
+    notice any more, does not leave: the bank is asked.
+    """
     adapter = desk.banks.get(letter.bank_code).adapter
     content = desk.vault.get(letter.sha256)
     try:
-        with desk.database.write() as connection:
-            queue_for_money(connection)
-            now = desk.clock.now()
-            letter.move(connection, Stage.SENDING, now)
-            number = letter.attempts.start(connection, letter.attempts_of, now)
-            letter.note(connection, attempt=number)
+        claim = _claim(desk, letter, adapter.capabilities)
     except Conflict:
         return  # another run has it in hand
-    letter.note_outside(number)
+    if claim is None:
+        _ask(desk, letter)
+        return
+    letter.note_outside(claim.number)
     leaving = BankFile(letter.name, content, letter.message_id, letter.totals)
-    outcome, detail, reason_code = _leave(desk, letter, adapter, leaving)
-    _note_answer(desk, letter, number, outcome, detail, reason_code)
+    outcome, detail, reason_code = _leave(desk, letter, adapter, leaving, claim)
+    _note_answer(desk, letter, claim, outcome, detail, reason_code)
 
 
-def _leave(desk: Desk, letter: Letter, adapter: BankAdapter, leaving: BankFile) -> tuple[AttemptOutcome, str, str]:
+def _claim(desk: Desk, letter: Letter, able: Capabilities) -> _Claim | None:
+    """Begin an attempt; None, and the letter UNKNOWN, where it must not leave. Raises `Conflict`."""
+    with desk.database.write() as connection:
+        queue_for_money(connection)
+        now = desk.clock.now()
+        first = letter.attempts.first_at(connection, letter.attempts_of)
+        if first is not None and not _is_noticed(able, first, now):
+            letter.move(connection, Stage.UNKNOWN, now)
+            letter.note(connection, because="the bank would not notice a second one any more")
+            return None
+        letter.move(connection, Stage.SENDING, now)
+        number = letter.attempts.start(connection, letter.attempts_of, now)
+        letter.note(connection, attempt=number)
+    return _Claim(number, letter.version, first)
+
+
+def _leave(
+    desk: Desk, letter: Letter, adapter: BankAdapter, leaving: BankFile, claim: _Claim
+) -> tuple[AttemptOutcome, str, str]:
     """How it ended, in whose words, and the code of a refusal. Whatever is no proof is UNKNOWN."""
     try:
         reach("leaving")
+        if not _may_leave(desk, letter, adapter.capabilities, claim):
+            return AttemptOutcome.NOT_SENT, "it was no longer this run's to send", ""
         detail = str(adapter.send(leaving))
         reach("answered")
         return AttemptOutcome.SENT, detail, ""
@@ -206,24 +242,40 @@ def _leave(desk: Desk, letter: Letter, adapter: BankAdapter, leaving: BankFile) 
     return AttemptOutcome.UNKNOWN, detail, ""
 
 
+def _may_leave(desk: Desk, letter: Letter, able: Capabilities, claim: _Claim) -> bool:
+    """Whether the claim still holds: a sender that slept since may have been taken for dead, and the
+    bank's memory of an earlier attempt may have ended (crash point C16)."""
+    with desk.database.read() as connection:
+        letter.read_again(connection)
+    is_in_time = claim.first is None or _is_noticed(able, claim.first, desk.clock.now())
+    return letter.version == claim.version and is_in_time
+
+
+def _is_last_word(letter: Letter, connection: Connection, claim: _Claim) -> bool:
+    """Whether a refusal that came late still speaks of what is asked about: nothing may have left since."""
+    tries = letter.attempts.list_all(connection, letter.attempts_of)
+    later = {outcome for number, outcome, _ in tries if number > claim.number}
+    return letter.stage is Stage.UNKNOWN and later <= {AttemptOutcome.NOT_SENT.value}
+
+
 def _note_answer(
-    desk: Desk, letter: Letter, number: int, outcome: AttemptOutcome, detail: str, reason_code: str
+    desk: Desk, letter: Letter, claim: _Claim, outcome: AttemptOutcome, detail: str, reason_code: str
 ) -> None:
     """Write down how an attempt ended. A sender that slept while others took over may only add
-    the bank's own yes or no; what it does not know, it must not overwrite (crash point C16)."""
-    claimed = letter.version
+    the bank's own yes, or its no while that is the last word; what it does not know, it must not
+    overwrite (crash point C16)."""
     with desk.database.write() as connection:
         queue_for_money(connection)
         now = desk.clock.now()
         letter.read_again(connection)
-        is_ours = letter.version == claimed
-        letter.attempts.finish(connection, letter.attempts_of, number, now, outcome, detail)
+        is_ours = letter.version == claim.version
+        letter.attempts.finish(connection, letter.attempts_of, claim.number, now, outcome, detail)
         if outcome is AttemptOutcome.SENT and letter.stage is not Stage.REFUSED:
             letter.move(connection, Stage.SENT, now)
-        elif outcome is AttemptOutcome.REFUSED and (is_ours or letter.stage is Stage.UNKNOWN):
+        elif outcome is AttemptOutcome.REFUSED and (is_ours or _is_last_word(letter, connection, claim)):
             letter.move(connection, Stage.REFUSED, now, reason_code)
         elif outcome is AttemptOutcome.NOT_SENT and is_ours:
             letter.move(connection, Stage.SEALED, now)
         elif outcome is AttemptOutcome.UNKNOWN and is_ours:
             letter.move(connection, Stage.UNKNOWN, now)
-        letter.note(connection, attempt=number, ended=outcome.value)
+        letter.note(connection, attempt=claim.number, ended=outcome.value)

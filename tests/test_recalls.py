@@ -253,6 +253,17 @@ def test_a_lost_answer_is_asked_for(office: PayingOffice, has_it: bool) -> None:
     assert len(requests_at(office)) == (1 if has_it else 2)
 
 
+def test_what_the_bank_would_not_notice_any_more_does_not_leave(office: PayingOffice) -> None:
+    paid_twice(office)
+    office.bank().script += [silent, gone]
+    for _ in range(2):
+        run(office)
+    assert (recall_of(office).state, attempts_of(office)) == (RecallState.SEALED, ["unknown", "not_sent"])
+    office.clock.advance(timedelta(days=400))
+    assert run(office).waiting[0].code == "outcome_needs_a_person"
+    assert (recall_of(office).state, len(requests_at(office))) == (RecallState.UNKNOWN, 2)
+
+
 @pytest.mark.parametrize("options", [{"can_enquire": "no"}, {"duplicate_key": "none"}], ids=str)
 def test_what_no_program_may_find_out_is_left_to_a_person(office: PayingOffice) -> None:
     paid_twice(office)

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
+from paysvc import handing_over
 from paysvc.bank_interface import (
     BankFile,
     BankRefused,
@@ -20,6 +21,7 @@ from paysvc.bank_interface import (
     SendState,
 )
 from paysvc.clock import FixedClock
+from paysvc.core.messages import ControlTotals
 from paysvc.domain.errors import Conflict, NotAllowed, NotFound, Waiting
 from paysvc.domain.instructions import BatchState
 from paysvc.domain.officers import Officer
@@ -464,6 +466,83 @@ def test_a_sender_that_woke_up_with_the_banks_yes_is_believed(world: World) -> N
     world.submit()
     assert stored_state(world) == "SENT"
     assert len(bank.sendings) == 1
+
+
+def test_what_the_bank_would_not_notice_any_more_is_asked_for_and_does_not_leave(world: World) -> None:
+    """It said that it had not got the file; then it could not be reached until its memory had ended."""
+    bank = world.bank()
+    bank.script = [raising(TimeoutError()), raising(BankUnreachable("no route"))]
+    world.submit()
+    assert [one.code for one in world.submit().waiting] == ["bank_unreachable"]
+    assert (stored_state(world), attempts(world)) == ("SEALED", ["unknown", "not_sent"])
+    speak(world, "POST")
+    world.clock.advance(timedelta(days=30))
+    for _ in range(2):
+        assert [one.code for one in world.submit().waiting] == ["outcome_needs_a_person"]
+    assert (stored_state(world), attempts(world), len(bank.sendings)) == ("UNKNOWN", ["unknown", "not_sent"], 2)
+    bank.accept(BankFile(*bank.sendings[0], message_id="", totals=ControlTotals(2, 1_250_000)))
+    # The bank has it; that it says nothing of it is another matter.
+    assert [one.code for one in world.submit().waiting] == ["bank_says_nothing"]
+    assert (stored_state(world), len(bank.sendings)) == ("SENT", 2)
+
+
+def at_the_leaving(world: World, monkeypatch: pytest.MonkeyPatch, then: Callable[[], object]) -> None:
+    """The next sender stops right before its first byte leaves, while `then` happens."""
+    left = [then]
+
+    def reach(moment: str, **words: int) -> None:
+        if moment == "leaving" and left:
+            left.pop()()
+
+    monkeypatch.setattr(handing_over, "reach", reach)
+
+
+def test_a_sender_that_was_taken_for_dead_before_it_sent_sends_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank = world.bank()
+
+    def others_take_over() -> None:
+        assert world.submit().is_complete
+        world.clock.advance(timedelta(days=30))
+
+    at_the_leaving(world, monkeypatch, others_take_over)
+    world.submit()
+    assert (len(bank.sendings), stored_state(world), attempts(world)) == (1, "SENT", ["unknown", "sent"])
+
+
+def test_a_second_sender_that_slept_past_the_banks_memory_sends_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank = world.bank()
+    bank.script = [raising(TimeoutError())]
+    world.submit()
+    speak(world, "POST")
+    at_the_leaving(world, monkeypatch, lambda: world.clock.advance(timedelta(days=30)))
+    world.submit()
+    assert (len(bank.sendings), stored_state(world), attempts(world)) == (1, "SEALED", ["unknown", "not_sent"])
+    assert [one.code for one in world.submit().waiting] == ["outcome_needs_a_person"]
+    assert (len(bank.sendings), stored_state(world)) == (1, "UNKNOWN")
+
+
+@pytest.mark.parametrize("others_send", [True, False])
+def test_a_no_that_came_late_is_believed_only_while_nothing_left_since(world: World, others_send: bool) -> None:
+    """The first copy is on its way; another run asks, and sends the second, which the bank takes. Then it
+    refuses the first."""
+    bank = world.bank()
+
+    def overtaken(file: BankFile) -> str:
+        bank.script = [taking_then(bank, TimeoutError()) if others_send else raising(BankUnreachable("no route"))]
+        bank.answers = [] if others_send else [Enquiry(SendState.STILL_UNKNOWN)]
+        world.submit()
+        raise BankRefused("TM01", "after the cut-off")
+
+    bank.script = [overtaken]
+    world.submit()
+    assert stored_state(world) == ("UNKNOWN" if others_send else "REFUSED")
+    if others_send:
+        assert world.submit().is_complete
+        assert (stored_state(world), world.balances()["in_transit:AGRI"]) == ("SENT", 1_250_000)
 
 
 # ---------------------------------------------------------------------- a bank that says nothing

@@ -146,6 +146,8 @@ class _RecallLetter(Letter):
     def move(self, connection: Connection, after: Stage, at: datetime, reason_code: str = "") -> None:
         if after is Stage.SENT and self.stage in (Stage.SENT, Stage.OVER):
             return
+        if after is Stage.UNKNOWN and self.stage is Stage.SEALED:
+            self.one = recalls.move_recall(connection, self.one, RecallState.SENDING)
         code = {"answer_code": reason_code} if after is Stage.REFUSED else {}
         self.one = recalls.move_recall(connection, self.one, RecallState(after.value), **code)
 

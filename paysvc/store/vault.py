@@ -47,6 +47,9 @@ class Vault:
         digest = hashlib.sha256(content).digest()
         path = self._path(digest)
         if path.exists():
+            # Whoever wrote it may have ended before its name was on disk.
+            sync_folder(path.parent)
+            sync_folder(self._folder)
             return digest
         path.parent.mkdir(mode=0o700, exist_ok=True)
         temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")

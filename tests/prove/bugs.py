@@ -55,7 +55,7 @@ _ALL = (
                 _HANDING,
                 "send",
                 "    outcome, detail",
-                "    if number > 1:\n"
+                "    if claim.number > 1:\n"
                 "        import re\n"
                 "        fresh = re.sub(rb'(P[0-9A-Z]{14})[0-9A-Z]', rb'\\g<1>0', content)\n"
                 "        other = letter.message_id[:-1] + '0'\n"
@@ -67,7 +67,7 @@ _ALL = (
             Edit(
                 _HANDING,
                 "_believe",
-                "able.duplicate_key is not DuplicateKey.MESSAGE_ID or now >= remembers_until",
+                "not _is_noticed(able, first or now, now)",
                 "False",
             ),
         ),
@@ -79,10 +79,10 @@ _ALL = (
             Edit(
                 _HANDING,
                 "send",
-                "    try:\n        with desk.database.write() as connection:\n            queue",
+                "    try:\n        claim",
                 "    adapter.send(BankFile(letter.name, content, letter.message_id, letter.totals))\n"
                 "    reach('answered')\n"
-                "    try:\n        with desk.database.write() as connection:\n            queue",
+                "    try:\n        claim",
             ),
         ),
     ),
@@ -123,7 +123,8 @@ _ALL = (
                 _HANDING,
                 "send",
                 "    outcome, detail",
-                "    leaving = BankFile(letter.name, content + b'\\n' * number, letter.message_id, leaving.totals)\n"
+                "    content += b'\\n' * claim.number\n"
+                "    leaving = BankFile(letter.name, content, letter.message_id, leaving.totals)\n"
                 "    outcome, detail",
             ),
         ),

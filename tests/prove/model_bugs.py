@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import select, update
 
 from paysvc import handing_over
+from paysvc.bank_interface import DuplicateKey
 from paysvc.core import standing
 from paysvc.core.text_column import TextColumn
 from paysvc.domain.bank_returns import REFUSALS, MergedStatus
@@ -251,6 +252,16 @@ def retry_past_the_window(patch: Patch) -> None:
         return None
 
     patch.setattr(Attempts, "first_at", just_now)
+
+
+@_bug("What the bank had not got goes to it again whenever it can be reached.")
+def sealed_past_the_window(patch: Patch) -> None:
+    claim = handing_over._claim
+
+    def trust(desk: Any, letter: Any, able: Any) -> Any:
+        return claim(desk, letter, replace(able, duplicate_key=DuplicateKey.MESSAGE_ID, duplicate_days=10_000))
+
+    patch.setattr(handing_over, "_claim", trust)
 
 
 @_bug("A file is sent again to a bank that does not notice a second one.")

@@ -119,6 +119,10 @@ def _on_the_way() -> Iterator[Story]:
     yield Story("the bank says nothing for hours", (_send("answer lost"), _passes("two hours"), *silence, _send()))
     yield Story("the bank has forgotten what it had", (_send("answer lost"), _passes("nine days"), _send(), _send()))
     yield Story("nobody knows what came, after nine days", (_send("lost"), _passes("nine days"), _send(), _send()))
+    late = (_works("pay"), _passes("nine days"), _send(), _works("pay"))
+    yield Story("slow, then unreachable, then forgotten", (_send("slow"), _send("unreachable"), *late))
+    for turn in range(1, _LAST_PLACE // 3):
+        yield Story(f"slow, asked for and killed at {turn}, forgotten", (_send("slow"), _ends("send", turn), *late))
     of_several = (_send("lost", which=1), _passes("a day"), _send(which=1), _send(which=1))
     yield Story("a bank that cannot be asked, and notices no second file", (*_PLAN, _APPROVE, _send(), *of_several))
 
