@@ -20,7 +20,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.schedulers.blocking import BlockingScheduler
 
-from paysvc.domain.errors import PaysvcError
+from paysvc.domain.errors import PaysvcError, Waiting
 from paysvc.services.check_books import check_books
 from paysvc.services.collect_returns import collect_returns
 from paysvc.services.manage_officers import SYSTEM_OFFICER
@@ -47,13 +47,24 @@ def _match_accounts(wiring: Wiring, arguments: Mapping[str, Any]) -> str:
     return f"{result.opened} opened, {result.unchanged} unchanged"
 
 
+def _submit(wiring: Wiring, cycle_code: str) -> None:
+    submit_batches(
+        wiring.database, wiring.sealer, wiring.vault, wiring.banks, wiring.clock, SYSTEM_OFFICER, cycle_code=cycle_code
+    )
+
+
 def _submit_batches(wiring: Wiring, arguments: Mapping[str, Any]) -> str:
     with wiring.database.read() as connection:
         waiting = cycles.codes_to_send(connection, wiring.clock.now())
+    failed = []
     for code in waiting:
-        submit_batches(
-            wiring.database, wiring.sealer, wiring.vault, wiring.banks, wiring.clock, SYSTEM_OFFICER, cycle_code=code
-        )
+        try:
+            _submit(wiring, code)
+        except PaysvcError as failure:
+            # One plan's trouble is no reason to keep the others waiting.
+            failed.append(f"{code}: {failure.code}")
+    if failed:
+        raise Waiting("plans_not_sent", "; ".join(failed), next_step="Run submit-batches for each to see why.")
     return f"{len(waiting)} plan(s)"
 
 

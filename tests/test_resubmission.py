@@ -390,6 +390,8 @@ def test_an_approved_payment_that_the_bank_overtook_does_not_leave(office: Payin
     assert first in sent.unpayable[0].message
     assert (office.state_of(late), sent.batches[0].count) == ("PLANNED", 3)
     assert office.send("2027-01").unpayable, "it stays where it is"
+    with office.database.read() as connection:
+        assert cycles.codes_to_send(connection, office.clock.now()) == ["2027-01"], "and is tried by itself"
     # Only when the first one has come back may it leave.
     office.book((first, False))
     assert office.send("2027-01").is_complete

@@ -14,12 +14,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from paysvc import scheduler
 from paysvc.clock import FixedClock
 from paysvc.config import read_settings
+from paysvc.domain.errors import Conflict
 from paysvc.domain.officers import Officer
 from paysvc.scheduler import LEASE, VERBS, Ticker
 from paysvc.services.manage_schedules import DEFAULTS, SCHEDULABLE, set_default_schedules, set_schedule
-from paysvc.store import schedules
+from paysvc.store import cycles, schedules
 from paysvc.wiring import Wiring, wire
 
 from .finished_month import PAYSVC, Demo
@@ -141,6 +143,31 @@ def test_a_verb_that_fails_is_recorded_and_stops_nobody(
         runs = {run["schedule_id"]: run for run in schedules.recent_runs(connection)}
     assert (runs["s0"]["state"], runs["s1"]["state"]) == (schedules.FAILED, schedules.DONE)
     assert runs["s0"]["detail"] == "unforeseen: RuntimeError"
+
+
+def test_a_plan_that_cannot_be_sent_keeps_no_other_waiting(
+    wired: Wiring, clock: FixedClock, administrator: Officer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_schedule(
+        wired.database, clock, administrator, schedule_id="send", verb="submit-batches", every=timedelta(minutes=5)
+    )
+    tried = []
+
+    def submit(*parts: object, cycle_code: str) -> None:
+        tried.append(cycle_code)
+        if cycle_code == "2026-11":
+            raise Conflict("plan_differs_from_approval", "The plan of 2026-11 is not the one that was approved.")
+
+    monkeypatch.setattr(scheduler, "submit_batches", submit)
+    monkeypatch.setattr(cycles, "codes_to_send", lambda *parts: ["2026-10", "2026-11", "2026-12"])
+    assert Ticker(wired, "one").tick() == 1
+    assert tried == ["2026-10", "2026-11", "2026-12"]
+    with wired.database.read() as connection:
+        (run,) = schedules.recent_runs(connection)
+    assert (run["state"], run["detail"]) == (
+        schedules.FAILED,
+        "plans_not_sent: 2026-11: plan_differs_from_approval",
+    )
 
 
 def free_port() -> int:

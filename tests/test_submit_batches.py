@@ -20,6 +20,7 @@ from paysvc.bank_interface import (
     OutcomeUnknown,
     SendState,
 )
+from paysvc.bank_registry import BankRegistry
 from paysvc.clock import FixedClock
 from paysvc.core.messages import ControlTotals
 from paysvc.domain.errors import Conflict, NotAllowed, NotFound, Waiting
@@ -27,7 +28,7 @@ from paysvc.domain.instructions import BatchState
 from paysvc.domain.officers import Officer
 from paysvc.sealing import Sealer
 from paysvc.services.submit_batches import submit_batches
-from paysvc.store import audit_trail, bank_files
+from paysvc.store import audit_trail, bank_files, cycles
 from paysvc.store.engine import Database
 from paysvc.store.tables import bank_account, bank_file, batch, payment_cycle
 from paysvc.store.vault import Vault
@@ -261,6 +262,18 @@ def test_an_unreachable_bank_gets_the_same_bytes_later_and_the_others_do_not_wai
     assert first == second
     assert attempts(world) == ["not_sent", "sent"]
     assert world.bank("AGRI").enquiries == 0
+
+
+def test_a_bank_that_is_not_there_keeps_its_own_payments_waiting_and_no_others(world: World) -> None:
+    everything, world.banks = world.banks, BankRegistry([world.banks.get("POST")])
+    result = world.submit()
+    assert [one.code for one in result.waiting] == ["bank_not_configured"]
+    assert [(one.bank_code, one.state) for one in result.batches] == [("POST", BatchState.SENT)]
+    with world.database.read() as connection:
+        assert cycles.codes_to_send(connection, world.clock.now()) == [CYCLE]
+    world.banks = everything
+    assert world.submit().is_complete
+    assert len(world.bank("AGRI").sendings) == 1
 
 
 # ------------------------------------------------------------------------ when nobody knows

@@ -19,7 +19,7 @@ from paysvc.bank_registry import Bank, BankRegistry
 from paysvc.clock import Clock
 from paysvc.core.messages import ControlTotals
 from paysvc.domain.batching import BatchLimits, MadeBatch, Terms, make_batches
-from paysvc.domain.errors import Conflict, DoesNotReconcile, PaysvcError, Waiting
+from paysvc.domain.errors import Conflict, DoesNotReconcile, NotFound, PaysvcError, Waiting
 from paysvc.domain.instructions import BatchState, CycleState
 from paysvc.domain.officers import Officer, require
 from paysvc.domain.payment_dates import earliest_value_date
@@ -79,7 +79,7 @@ def submit_batches(
 ) -> Submission:
     """Make, write and send the bank files of an approved cycle, as far as that is possible now.
 
-    Raises `NotFound` for an unknown cycle or bank, `Waiting` for a plan that is not approved,
+    Raises `NotFound` for an unknown cycle, `Waiting` for a plan that is not approved,
     `Conflict` when the plan is not what was approved, `NotAllowed`. What goes wrong with a
     single batch raises nothing and is named in the result.
     """
@@ -108,13 +108,13 @@ def _make_batches(desk: _Desk, cycle_code: str) -> Cycle:
         batches.queue_for_money(connection)
         cycle = _approved(connection, cycle_code)
         planned = batches.read_planned(connection, cycle.id)
-        if planned["id"] or cycle.state is CycleState.APPROVED:
-            _refuse_if_changed(connection, cycle)
         now = desk.clock.now()
         taken = lost_files.take_up(connection, cycle, planned, now)
         desk.unpayable += [Unpayable(*one, "end_to_end_id", PAID_BY_HAND) for one in taken.settled]
         desk.waiting += taken.waiting
         made = _cut(desk, connection, cycle, taken.rest)
+        if made or taken.message_ids or cycle.state is CycleState.APPROVED:
+            _refuse_if_changed(connection, cycle)
         if cycle.state is CycleState.APPROVED:
             cycles.change_cycle(connection, cycle, state=CycleState.RELEASED.value)
         if made or taken.message_ids:
@@ -153,24 +153,31 @@ def _refuse_if_changed(connection: Connection, cycle: Cycle) -> None:
 
 
 def _cut(desk: _Desk, connection: Connection, cycle: Cycle, planned: dict[str, list[Any]]) -> list[MadeBatch]:
-    """The planned payments as batches; what no file of its bank may hold, or the bank made by now
-    under an earlier id, is named and stays."""
+    """The planned payments as batches; what no file of its bank may hold, the bank made by now under an
+    earlier id, or is for a bank that is not there, is named and stays."""
+    stays = set()
     for name, other in resubmissions.overtaken(connection, cycle.id).items():
         if name in planned["end_to_end_id"]:  # and not taken up with a lost file
             row = planned["end_to_end_id"].index(name)
             message = f"{other}, whose place it takes, is paid after all."
             desk.unpayable.append(Unpayable(name, planned["bank_code"][row], "replaces", message))
-            for values in planned.values():
-                del values[row]
+            stays.add(row)
     terms = {}
     for bank_code in sorted(set(planned["bank_code"])):
-        bank = desk.banks.get(bank_code)
+        try:
+            bank = desk.banks.get(bank_code)
+        except NotFound as failure:
+            desk.waiting.append(failure)
+            stays |= {row for row, code in enumerate(planned["bank_code"]) if code == bank_code}
+            continue
         able = bank.adapter.capabilities
         terms[bank_code] = Terms(
             BatchLimits(able.max_payments, able.max_amount_vnd),
             _value_date(desk, connection, cycle, bank),
             batches.last_part(connection, cycle.id, bank_code),
         )
+    for values in planned.values():
+        values[:] = [one for row, one in enumerate(values) if row not in stays]
     made, too_large = make_batches(cycle.code, planned, terms)
     for row in too_large:
         bank_code = planned["bank_code"][row]
