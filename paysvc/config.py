@@ -28,6 +28,8 @@ class Settings:
     database_url: str
     key_file: Path
     signing_key_file: Path
+    #: The journal of what was done with the database.
+    witness: Path
     banks_file: Path
     log_level: str
     host: str
@@ -37,11 +39,6 @@ class Settings:
     @property
     def vault(self) -> Path:
         return self.home / "vault"
-
-    @property
-    def witness(self) -> Path:
-        """The journal of what was done with the database."""
-        return self.home / "witness.jsonl"
 
     @property
     def reports(self) -> Path:
@@ -60,6 +57,7 @@ def read_settings(home: Path | None = None, database_url: str | None = None) -> 
                 database_url=database_url or env.str("DATABASE_URL", f"sqlite:///{folder / 'paysvc.db'}"),
                 key_file=env.path("KEY_FILE", folder / "keys.json").absolute(),
                 signing_key_file=env.path("SIGNING_KEY_FILE", folder / "signing-key.pem").absolute(),
+                witness=env.path("WITNESS_FILE", folder / "witness.jsonl").absolute(),
                 banks_file=env.path("BANKS_FILE", folder / "banks.toml").absolute(),
                 log_level=env.str("LOG_LEVEL", "INFO").upper(),
                 host=env.str("HOST", "127.0.0.1"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from paysvc.bank_registry import BankRegistry, load_banks
 from paysvc.clock import Clock, SystemClock
 from paysvc.config import Settings, read_banks
+from paysvc.domain.errors import BadSetting
 from paysvc.sealing import Sealer, open_or_create_sealer
 from paysvc.signing import Signer, open_or_create_signer
 from paysvc.store.engine import Database, open_database
@@ -34,6 +35,8 @@ def wire(settings: Settings, clock: Clock | None = None) -> Wiring:
     """Open everything, making folders and keys at the first start. Raises `BadSetting`."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.reports.mkdir(mode=0o700, exist_ok=True)
+    if not settings.witness.parent.is_dir():
+        raise BadSetting("setting_unusable", f"PAYSVC_WITNESS_FILE: the folder {settings.witness.parent} is not there.")
     sealer = open_or_create_sealer(settings.key_file)
     return Wiring(
         settings=settings,

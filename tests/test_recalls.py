@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import asyncssh
 import pytest
@@ -32,11 +33,12 @@ from paysvc.domain.recalling import RecallState, case_id
 from paysvc.sealing import Sealer
 from paysvc.services.recall_payments import Recalls, recall_payments
 from paysvc.services.reconcile_returns import Reconciliation
-from paysvc.store import recalls
+from paysvc.store import audit_trail, recalls
 from paysvc.store.engine import Database
 from paysvc.store.recalls import ATTEMPTS
 from paysvc.store.tables import audit_event
 from paysvc.store.vault import Vault
+from paysvc.store.witness import Requested, Witness
 from tests.paying_office import BTXH, MAKER, SYSTEM, PayingOffice, practising
 from tests.payment_world import PractisingBank
 from tests.planned_province import AGRIBANK, VIETCOMBANK
@@ -271,6 +273,43 @@ def test_what_no_program_may_find_out_is_left_to_a_person(office: PayingOffice) 
     run(office)
     assert run(office).waiting[0].code == "outcome_needs_a_person"
     assert (recall_of(office).state, len(requests_at(office))) == (RecallState.UNKNOWN, 1)
+
+
+def test_a_request_that_the_database_forgot_is_made_again_in_the_same_bytes(
+    office: PayingOffice, tmp_path: Path
+) -> None:
+    """The journal beside the database knows it; the bank has other bytes of no name."""
+    _, second = paid_twice(office)
+    witness = Witness(tmp_path / "witness.jsonl")
+    with office.database.read() as connection:
+        head = audit_trail.head(connection)
+    witness.note_recovered(head)
+    content = b"as it left before the database was lost"
+    name = f"RC-{second}.json"
+    digest = office.vault.put(content)
+    witness.note_request(Requested("AGRI", case_id(second), name, digest, len(content), "practice 0"), head)
+    office.bank().has[name] = content
+    office.database = replace(office.database, witness=witness)
+    run(office)
+    assert requests_at(office) == [content]
+    assert (recall_of(office).state, recall_of(office).written_by) == (RecallState.SENT, "practice 0")
+    run(office)
+    assert witness.find_request("AGRI", case_id(second)) == Requested(
+        "AGRI", case_id(second), name, digest, len(content), "practice 0"
+    )
+
+
+def test_what_left_is_noted_beside_the_database(office: PayingOffice, tmp_path: Path) -> None:
+    _, second = paid_twice(office)
+    witness = Witness(tmp_path / "witness.jsonl")
+    with office.database.read() as connection:
+        witness.note_recovered(audit_trail.head(connection))
+    office.database = replace(office.database, witness=witness)
+    run(office)
+    (content,) = requests_at(office)
+    found = witness.find_request("AGRI", case_id(second))
+    assert found is not None
+    assert office.vault.get(found.sha256) == content
 
 
 def test_a_request_that_the_bank_refuses_is_over(office: PayingOffice) -> None:

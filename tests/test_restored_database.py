@@ -5,6 +5,7 @@ The bank's own list of what reached its door is the proof.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -18,7 +19,7 @@ from paysvc import failpoints
 from paysvc.bank_interface import BankFile, BankUnreachable, OutcomeUnknown
 from paysvc.clock import FixedClock
 from paysvc.config import read_settings
-from paysvc.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound, Waiting
+from paysvc.domain.errors import BadSetting, Conflict, InvalidInput, NotAllowed, NotFound, Waiting
 from paysvc.domain.identifiers import end_to_end_id, message_id
 from paysvc.domain.instructions import BatchState
 from paysvc.domain.officers import Officer, Role
@@ -536,8 +537,69 @@ def test_without_a_journal_the_banks_files_are_given_by_hand(office: Office) -> 
     world.approve(*PEOPLE)
     assert world.submit().is_complete
     assert [len(world.bank(code).sendings) for code in ("AGRI", "POST")] == [1, 1]
-    # From here on the journal is whole again.
+    # From here on the journal is whole again, for databases that are older still, too.
     assert office.witness.is_whole
+    office.put_back(empty)
+    assert office.doubt() is Doubt.OLDER
+    found = office.recover()
+    assert sorted(one.sending.bank_code for one in found.lost_files) == ["AGRI", "POST"]
+    world.approve(*PEOPLE)
+    assert world.submit().is_complete
+    assert [len(world.bank(code).sendings) for code in ("AGRI", "POST")] == [1, 1]
+
+
+def test_a_journal_that_was_lost_alone_learns_what_the_database_knows(office: Office) -> None:
+    """Later an older database is put back: what left between the two was in no line of the new journal."""
+    world, empty = office.world, office.copy()
+    world.approve(*PEOPLE).submit()
+    (office.folder / "witness.jsonl").unlink()
+    office.recover(all_given=True)
+    assert {one.bank_code for one in office.witness.sendings()} == {"AGRI", "POST"}
+    office.put_back(empty)
+    assert len(office.recover().lost_files) == 2
+    world.approve(*PEOPLE)
+    assert world.submit().is_complete
+    assert [len(world.bank(code).sendings) for code in ("AGRI", "POST")] == [1, 1]
+
+
+@pytest.mark.parametrize("is_elsewhere", [True, False])
+def test_a_whole_home_put_back_is_found_out_by_a_journal_that_is_not_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: FixedClock, is_elsewhere: bool
+) -> None:
+    """As by a snapshot of a machine: database, vault and keys are of one earlier moment."""
+    home, elsewhere = tmp_path / "home", tmp_path / "another disk"
+    elsewhere.mkdir()
+    if is_elsewhere:
+        monkeypatch.setenv("PAYSVC_WITNESS_FILE", str(elsewhere / "witness.jsonl"))
+
+    def work() -> None:
+        wired = wire(read_settings(home=home), clock)
+        schema.upgrade(wired.database)
+        with wired.database.write() as connection:
+            audit_trail.append(connection, clock.now(), AN, "check-books", "books", {})
+        with wired.database.read() as connection:
+            head = audit_trail.head(connection)
+        assert wired.database.witness is not None
+        wired.database.witness.note_report("BC-1", head)
+        wired.close()
+
+    work()
+    shutil.copytree(home, tmp_path / "snapshot")
+    work()
+    shutil.rmtree(home)
+    shutil.copytree(tmp_path / "snapshot", home)
+    if is_elsewhere:
+        refused("database_older", work)
+    else:
+        work()  # nobody can know: docs/decisions/0017 says so
+
+
+def test_a_journal_in_no_folder_is_told_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: FixedClock
+) -> None:
+    monkeypatch.setenv("PAYSVC_WITNESS_FILE", str(tmp_path / "nowhere" / "witness.jsonl"))
+    with pytest.raises(BadSetting, match="nowhere"):
+        wire(read_settings(home=tmp_path / "home"), clock)
 
 
 def test_an_older_copy_after_a_recovery_is_found_out_again(office: Office) -> None:

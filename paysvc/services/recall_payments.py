@@ -27,6 +27,7 @@ from paysvc.store import audit_trail, batches, recalls
 from paysvc.store.engine import Database
 from paysvc.store.recalls import ATTEMPTS, DuePayment, Recall
 from paysvc.store.vault import Vault
+from paysvc.store.witness import Requested
 
 VERB = "recall-payments"
 
@@ -97,7 +98,14 @@ def _request(desk: _Desk, payment: DuePayment) -> None:
 
 
 def _written(desk: _Desk, payment: DuePayment, case: str, now: datetime) -> dict[str, Any] | None:
-    """The request in the bank's dialect, its bytes kept; None where the dialect cannot say it."""
+    """The request in the bank's dialect, its bytes kept; None where the dialect cannot say it.
+
+    What left before the database was put back leaves in the same bytes again.
+    """
+    witness = desk.database.witness
+    before = witness.find_request(payment.bank_code, case) if witness else None
+    if before is not None and desk.vault.holds(before.sha256):
+        return {name: getattr(before, name) for name in ("name", "sha256", "size", "written_by")}
     bank = desk.banks.get(payment.bank_code)
     if not isinstance(bank.adapter, RecallsPayments):
         return None
@@ -155,7 +163,13 @@ class _RecallLetter(Letter):
         self._desk.note(connection, self.one, detail)
 
     def note_outside(self, attempt: int) -> None:
-        """Nothing: a request moves no money, and one that was lost is made again under the same case id."""
+        """One that a database forgot is made again under the same case id, and has to be the same bytes."""
+        desk, one = self._desk, self.one
+        if desk.database.witness is not None and one.size is not None:
+            with desk.database.read() as connection:
+                head = audit_trail.head(connection)
+            request = Requested(one.bank_code, one.case_id, self.name, self.sha256, one.size, one.written_by)
+            desk.database.witness.note_request(request, head)
 
 
 _ON_ITS_WAY = frozenset(Stage) - {Stage.OVER}

@@ -106,9 +106,15 @@ def recover(
         }
         audit_trail.append(connection, clock.now(), actor, VERB, "database", detail)
         head = audit_trail.head(connection)
+        known = lost_files.known_sendings(connection)
     if doubt:
-        witness.note_recovered(head)
+        noted = {_tried(one) for one in witness.sendings()}
+        witness.note_recovered(head, [one for one in known if _tried(one) not in noted])
     return result
+
+
+def _tried(one: Sending) -> tuple[str, str, int]:
+    return one.bank_code, one.message_id, one.attempt
 
 
 def _incomplete(since: datetime | None) -> Waiting:

@@ -24,7 +24,7 @@ from paysvc.store.bank_files import ATTEMPTS
 from paysvc.store.batches import Batch
 from paysvc.store.bulk import Same, insert_columns, next_ids
 from paysvc.store.cycles import Cycle
-from paysvc.store.tables import batch, lost_file, lost_reference
+from paysvc.store.tables import bank_file, batch, lost_file, lost_reference, payment_cycle, send_attempt
 from paysvc.store.taking import MustWait
 from paysvc.store.witness import Sending
 
@@ -102,6 +102,25 @@ def insert_lost_file(connection: Connection, one: Sending, references: Iterable[
     )
     listed = sorted(references)
     insert_columns(connection, lost_reference, {"lost_file_id": Same(file_id), "reference": listed})
+
+
+def known_sendings(connection: Connection) -> list[Sending]:
+    """Every try at sending that the rows know, of batches and of lost files, as a journal names them."""
+    columns = bank_file.c
+    noted = connection.execute(
+        select(
+            columns.bank_code, payment_cycle.c.code, columns.message_id, columns.name, columns.sha256, columns.size,
+            send_attempt.c.number, columns.written_by, send_attempt.c.started_at,
+        )
+        .join(bank_file, columns.id == send_attempt.c.bank_file_id)
+        .join(batch, batch.c.id == columns.batch_id)
+        .join(payment_cycle, payment_cycle.c.id == batch.c.cycle_id)
+        .order_by(columns.id, send_attempt.c.number)
+    )  # fmt: skip
+    lost = connection.execute(
+        select(*(lost_file.c["attempts" if name == "attempt" else name] for name in Sending._fields))
+    )
+    return [Sending(*row) for rows in (noted, lost) for row in rows]
 
 
 def settle(connection: Connection, file: LostFile, by: str, at: datetime) -> None:

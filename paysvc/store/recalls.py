@@ -60,6 +60,8 @@ class Recall:
     case_id: str
     name: str | None
     sha256: bytes | None
+    size: int | None
+    written_by: str
     state: RecallState
     version: int
     answer_code: str
@@ -166,6 +168,8 @@ def _recall(row: Row[Any]) -> Recall:
         case_id=row.case_id,
         name=row.name,
         sha256=row.sha256,
+        size=row.size,
+        written_by=row.written_by,
         state=RecallState(row.state),
         version=row.version,
         answer_code=row.answer_code,

@@ -1,10 +1,10 @@
 """What was done with a database, kept outside it: whoever puts an older one back is found out.
 
-A file of lines in `PAYSVC_HOME`, only ever added to. Each line names an event of the audit trail
-that was committed when it was written: before a bank's file leaves, when a report is published,
-when a backup is put back and when that was put right. A database in whose trail the last
-named event is not, with that hash, is older than what was done with it, or another one.
-docs/decisions/0017.
+A file of lines (`PAYSVC_WITNESS_FILE`), only ever added to. Each line names an event of the audit
+trail that was committed when it was written: before a bank's file or a request to take a payment
+back leaves, when a report is published, when a backup is put back and when that was put right. A
+database in whose trail the last named event is not, with that hash, is older than what was done
+with it, or another one. docs/decisions/0017.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -63,6 +64,17 @@ class Sending(NamedTuple):
     left_at: datetime
 
 
+class Requested(NamedTuple):
+    """The bytes in which a bank was asked to take a payment back, as noted before they left."""
+
+    bank_code: str
+    case_id: str
+    name: str
+    sha256: bytes
+    size: int
+    written_by: str
+
+
 class _Head(NamedTuple):
     event: int
     hash: bytes
@@ -77,6 +89,7 @@ class _Said:
 
     head: _Head = _NOTHING_YET
     sendings: tuple[Sending, ...] = ()
+    requests: tuple[Requested, ...] = ()
     #: Of the manifest of the backup that was put back and not accounted for since.
     restored: bytes | None = None
     is_damaged: bool = False
@@ -143,17 +156,19 @@ class Witness:
         said = self._said()
         return () if said is None else said.sendings
 
+    def find_request(self, bank_code: str, case_id: str) -> Requested | None:
+        """The bytes in which this bank was asked under this case id, or None."""
+        said = self._said()
+        found = [] if said is None else [one for one in said.requests if one[:2] == (bank_code, case_id)]
+        return found[0] if found else None
+
     def note_sending(self, sending: Sending, head: tuple[int, bytes]) -> None:
         """Note a sending whose attempt is committed; on disk when this returns. `head` is that of the trail."""
-        self._add(
-            {
-                "what": "sending",
-                **sending._asdict(),
-                "sha256": sending.sha256.hex(),
-                "left_at": instant_text(sending.left_at),
-            },
-            head,
-        )
+        self._add({"what": "sending", **_written(sending)}, head)
+
+    def note_request(self, request: Requested, head: tuple[int, bytes]) -> None:
+        """Note a request whose attempt is committed, so that one that was lost is made again in the same bytes."""
+        self._add({"what": "request", **request._asdict(), "sha256": request.sha256.hex()}, head)
 
     def note_report(self, number: str, head: tuple[int, bytes]) -> None:
         """Note that a report went out, so that no database without it is taken for the one it speaks of."""
@@ -163,9 +178,10 @@ class Witness:
         """Note, before it is there, that a database comes from a backup."""
         self._add({"what": "restored", "manifest_sha256": manifest_sha256.hex()}, _NOTHING_YET)
 
-    def note_recovered(self, head: tuple[int, bytes]) -> None:
-        """Note that everything noted so far is accounted for in the database with this head."""
-        self._add({"what": "recovered"}, head)
+    def note_recovered(self, head: tuple[int, bytes], sendings: Iterable[Sending] = ()) -> None:
+        """Note that everything noted so far is accounted for in the database with this head, and with it the
+        `sendings` that the database knows and this journal did not: another one may be older still."""
+        self._add({"what": "recovered", "sendings": [_written(one) for one in sendings]}, head)
 
     def _said(self) -> _Said | None:
         """None when there is no journal. Read again only when the file changed."""
@@ -213,14 +229,23 @@ def _after(said: _Said, entry: dict[str, Any], *, is_first: bool) -> _Said:
     if what == "restored":
         return replace(said, restored=bytes.fromhex(entry["manifest_sha256"]))
     if what == "recovered":
-        return _Said(head, said.sendings, is_whole=True)
+        found = map(_sending, entry.get("sendings", ()))
+        return _Said(head, (*said.sendings, *found), said.requests, is_whole=True)
     # Two processes may add theirs in another order than they committed.
     latest = max(said.head, head, key=lambda one: one.event)
     if what == "sending":
         return replace(said, head=latest, sendings=(*said.sendings, _sending(entry)))
+    if what == "request":
+        values = {name: entry[name] for name in Requested._fields}
+        request = Requested(**{**values, "sha256": bytes.fromhex(entry["sha256"])})
+        return replace(said, head=latest, requests=(*said.requests, request))
     if what == "report":
         return replace(said, head=latest)
     raise ValueError(what)
+
+
+def _written(one: Sending) -> dict[str, object]:
+    return {**one._asdict(), "sha256": one.sha256.hex(), "left_at": instant_text(one.left_at)}
 
 
 def _sending(entry: dict[str, Any]) -> Sending:
