@@ -5,6 +5,7 @@ The bank's own list of what reached its door is the proof.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,9 +17,10 @@ import pytest
 from sqlalchemy import Connection, select, text
 
 from paysvc import failpoints
-from paysvc.bank_interface import BankFile, BankUnreachable, OutcomeUnknown
+from paysvc.bank_interface import BankFile, BankUnreachable, EncodingImpossible, EncodingProblem, OutcomeUnknown
 from paysvc.clock import FixedClock
 from paysvc.config import read_settings
+from paysvc.core.messages import PaymentBatch
 from paysvc.domain.errors import BadSetting, Conflict, InvalidInput, NotAllowed, NotFound, Waiting
 from paysvc.domain.identifiers import end_to_end_id, message_id
 from paysvc.domain.instructions import BatchState
@@ -612,6 +614,39 @@ def test_an_older_copy_after_a_recovery_is_found_out_again(office: Office) -> No
         office.recover()
         assert world.submit().is_complete
     assert [len(world.bank(code).sendings) for code in ("AGRI", "POST")] == [1, 1]
+    office.require_sound_books()
+
+
+def test_a_backup_between_a_batch_and_its_cutting_anew_pays_nobody_twice(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of two payments cannot be written; the other leaves in a batch that the backup does not know."""
+    world = office.world.approve(*PEOPLE)
+    bank = world.bank("AGRI")
+    good, bad = sorted(world.references("AGRI"))
+    encode = bank.encode
+
+    def write(batch: PaymentBatch) -> BankFile:
+        references = list(batch.payments.end_to_end_id)
+        if bad in references:
+            raise EncodingImpossible([EncodingProblem(references.index(bad), "creditor_name", "No such letter.")])
+        return encode(batch)
+
+    monkeypatch.setattr(bank, "encode", write)
+    with monkeypatch.context() as armed:
+        place = "services.submit_batches._make_anew_without begun"
+        armed.setattr(failpoints, "_armed", failpoints._read({"PAYSVC_FAILPOINTS": f"{place}=fail"}))
+        with pytest.raises(OSError, match="asked for at"):
+            world.submit()
+    copy = office.copy()
+    world.submit()
+    assert [row[0] for row in json.loads(bank.sendings[0][1])[1]] == [good]
+    office.put_back(copy)
+    found = office.recover()
+    assert [one.references for one in found.lost_files if one.sending.bank_code == "AGRI"] == [frozenset({good})]
+    world.submit()
+    assert [len(world.bank(code).sendings) for code in ("AGRI", "POST")] == [1, 1]
+    assert (world.state_of(good), world.state_of(bad)) == ("SENT", "BATCHED")
     office.require_sound_books()
 
 

@@ -22,17 +22,18 @@ from paysvc.bank_interface import (
 )
 from paysvc.bank_registry import BankRegistry
 from paysvc.clock import FixedClock
-from paysvc.core.messages import ControlTotals
+from paysvc.core.messages import ControlTotals, PaymentBatch
 from paysvc.domain.errors import Conflict, NotAllowed, NotFound, Waiting
 from paysvc.domain.instructions import BatchState
 from paysvc.domain.officers import Officer
 from paysvc.sealing import Sealer
+from paysvc.services.check_books import check_books
 from paysvc.services.submit_batches import submit_batches
 from paysvc.store import audit_trail, bank_files, cycles
 from paysvc.store.engine import Database
 from paysvc.store.tables import bank_account, bank_file, batch, payment_cycle
 from paysvc.store.vault import Vault
-from tests.payment_world import CYCLE, PractisingBank, World, make_world, status_file
+from tests.payment_world import CYCLE, SYSTEM, PractisingBank, World, make_world, status_file
 
 MakeWorld = Callable[..., World]
 
@@ -220,11 +221,62 @@ def test_an_unknown_cycle_and_an_officer_who_may_not(world: World, maker: Office
         submit_batches(world.database, world.sealer, world.vault, world.banks, world.clock, maker, cycle_code=CYCLE)
 
 
+def without_one(bank: PractisingBank, reference: str) -> Callable[[PaymentBatch], BankFile]:
+    """The bank's dialect cannot write this payment, wherever it stands."""
+    encode = type(bank).encode
+
+    def write(batch: PaymentBatch) -> BankFile:
+        references = list(batch.payments.end_to_end_id)
+        if reference in references:
+            raise EncodingImpossible([EncodingProblem(references.index(reference), "creditor_name", "No such letter.")])
+        return encode(bank, batch)
+
+    return write
+
+
+def test_one_payment_that_no_file_can_say_keeps_nobody_else_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank = world.bank()
+    good, bad = sorted(one for one, row in world.payments().items() if row["bank_code"] == "AGRI")
+    with monkeypatch.context() as armed:
+        armed.setattr(bank, "encode", without_one(bank, bad))
+        for _ in range(3):
+            result = world.submit()
+            assert [(one.end_to_end_id, one.field) for one in result.unpayable] == [(bad, "creditor_name")]
+        assert [(one.bank_code, one.count, one.state, one.is_written) for one in result.batches] == [
+            ("AGRI", 1, BatchState.SENT, True),
+            ("AGRI", 1, BatchState.SEALED, False),
+            ("POST", 1, BatchState.SENT, True),
+        ]
+        assert [row[0] for row in json.loads(bank.sendings[0][1])[1]] == [good]
+    assert world.submit().is_complete
+    assert [row[0] for _, content in bank.sendings for row in json.loads(content)[1]] == [good, bad]
+    found = check_books(world.database, world.vault, world.banks, world.clock, SYSTEM).differences
+    # The world's deposit is posted without an event, which the check rightly says.
+    assert {one.subject for one in found} <= {"fund:NS", "treasury"}
+
+
+def test_a_plan_that_was_changed_is_not_cut_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    bank = world.bank()
+    _, bad = sorted(one for one, row in world.payments().items() if row["bank_code"] == "AGRI")
+    write = without_one(bank, bad)
+
+    def meanwhile(batch: PaymentBatch) -> BankFile:
+        with world.database.write() as connection:
+            connection.execute(update(bank_account).where(bank_account.c.id == 1).values(account_key=bytes(range(32))))
+        return write(batch)
+
+    monkeypatch.setattr(bank, "encode", meanwhile)
+    assert "plan_differs_from_approval" in [one.code for one in world.submit().waiting]
+    assert bank.sendings == []
+
+
 def test_what_a_dialect_cannot_carry_is_named_and_waits_for_it(world: World) -> None:
-    world.bank().cannot_write = EncodingImpossible([EncodingProblem(1, "creditor_name", "A letter is missing.")])
+    problems = [EncodingProblem(row, "creditor_name", "A letter is missing.") for row in (0, 1)]
+    world.bank().cannot_write = EncodingImpossible(problems)
     result = world.submit()
-    assert [(one.bank_code, one.field) for one in result.unpayable] == [("AGRI", "creditor_name")]
-    assert result.unpayable[0].end_to_end_id == sorted(world.references())[1]
+    assert [(one.bank_code, one.field) for one in result.unpayable] == [("AGRI", "creditor_name")] * 2
     assert [(one.bank_code, one.state, one.is_written) for one in result.batches] == [
         ("AGRI", BatchState.SEALED, False),
         ("POST", BatchState.SENT, True),

@@ -50,6 +50,8 @@ class BatchState(StrEnum):
     SENT = "SENT"
     REFUSED = "REFUSED"
     UNKNOWN = "UNKNOWN"
+    #: No file was ever written of it: it held what no file of its bank can say, and was made anew without that.
+    DISSOLVED = "DISSOLVED"
 
 
 #: Back to DRAFT: returned by an approver, withdrawn, or changed. Never once a batch was made.
@@ -63,8 +65,10 @@ CYCLE_NEXT: dict[CycleState, frozenset[CycleState]] = {
 
 INSTRUCTION_NEXT: dict[InstructionState, frozenset[InstructionState]] = {
     InstructionState.PLANNED: frozenset({InstructionState.BATCHED, InstructionState.CANCELLED}),
-    # REJECTED from here: the bank refused the whole file.
-    InstructionState.BATCHED: frozenset({InstructionState.SENT, InstructionState.UNKNOWN, InstructionState.REJECTED}),
+    # REJECTED from here: the bank refused the whole file. PLANNED: its batch was dissolved.
+    InstructionState.BATCHED: frozenset(
+        {InstructionState.PLANNED, InstructionState.SENT, InstructionState.UNKNOWN, InstructionState.REJECTED}
+    ),
     InstructionState.SENT: frozenset(
         {
             InstructionState.SETTLED,
@@ -99,13 +103,14 @@ INSTRUCTION_NEXT: dict[InstructionState, frozenset[InstructionState]] = {
 
 BATCH_NEXT: dict[BatchState, frozenset[BatchState]] = {
     # SEALED again: definitely nothing left us.
-    BatchState.SEALED: frozenset({BatchState.SENDING}),
+    BatchState.SEALED: frozenset({BatchState.SENDING, BatchState.DISSOLVED}),
     BatchState.SENDING: frozenset({BatchState.SENT, BatchState.REFUSED, BatchState.UNKNOWN, BatchState.SEALED}),
     # SEALED from here only when the bank says NOT_RECEIVED.
     BatchState.UNKNOWN: frozenset({BatchState.SENT, BatchState.REFUSED, BatchState.SEALED}),
     # Only when the bank, asked why it says nothing of the file, answers that it refused it.
     BatchState.SENT: frozenset({BatchState.REFUSED}),
     BatchState.REFUSED: frozenset(),
+    BatchState.DISSOLVED: frozenset(),
 }
 
 #: States in which an instruction no longer stands in the way of a new one (safety rule U2).

@@ -86,8 +86,7 @@ def submit_batches(
     require(actor, VERB)
     desk = _Desk(database, sealer, vault, banks, clock, actor, progress, [], [])
     cycle = _make_batches(desk, cycle_code)
-    with database.read() as connection:
-        found = batches.list_batches(connection, cycle.id)
+    found = _standing(desk, cycle)
     desk.total = 2 * sum(one.count for one in found)
     for step in (_write_file, _hand_over):
         for one in found:
@@ -97,9 +96,16 @@ def submit_batches(
                 # One batch's trouble is no reason to keep the others waiting.
                 desk.waiting.append(failure)
             desk.tell(one.count)
+        found = _standing(desk, cycle)
     return Submission(
         cycle_code, tuple(_reports(desk, cycle)), tuple(desk.unpayable), tuple(desk.waiting), desk.names_cut
     )
+
+
+def _standing(desk: _Desk, cycle: Cycle) -> list[Batch]:
+    with desk.database.read() as connection:
+        found = batches.list_batches(connection, cycle.id)
+    return [one for one in found if one.state is not BatchState.DISSOLVED]
 
 
 def _make_batches(desk: _Desk, cycle_code: str) -> Cycle:
@@ -107,6 +113,7 @@ def _make_batches(desk: _Desk, cycle_code: str) -> Cycle:
     with desk.database.write() as connection:
         batches.queue_for_money(connection)
         cycle = _approved(connection, cycle_code)
+        _dissolve_lost(connection, cycle)
         planned = batches.read_planned(connection, cycle.id)
         now = desk.clock.now()
         taken = lost_files.take_up(connection, cycle, planned, now)
@@ -127,6 +134,16 @@ def _make_batches(desk: _Desk, cycle_code: str) -> Cycle:
             }
             audit_trail.append(connection, now, desk.actor, VERB, f"cycle:{cycle.code}", detail)
     return cycle
+
+
+def _dissolve_lost(connection: Connection, cycle: Cycle) -> None:
+    """Free what left in a lost file and is in another batch here: the backup was made between the two."""
+    lost = [one.references for one in lost_files.open_files(connection)]
+    for one in batches.list_batches(connection, cycle.id) if lost else []:
+        if one.state is BatchState.SEALED and bank_files.find_file(connection, one.id) is None:
+            held = batches.read_batched(connection, one.id)["end_to_end_id"]
+            if any(not references.isdisjoint(held) for references in lost):
+                batches.dissolve(connection, one)
 
 
 def _approved(connection: Connection, cycle_code: str) -> Cycle:
@@ -208,6 +225,7 @@ def _write_file(desk: _Desk, cycle: Cycle, one: Batch) -> None:
             Unpayable(batch.payments.end_to_end_id[problem.position], one.bank_code, problem.field, problem.message)
             for problem in failure.problems
         ]
+        _make_anew_without(desk, cycle, one, {problem.position for problem in failure.problems})
         return
     expected = ControlTotals(one.count, one.sum_vnd)
     if batch.totals != expected or file.totals != expected or file.message_id != one.message_id:
@@ -270,6 +288,33 @@ class _BatchLetter(Letter):
         sending.note_leaving(desk.database, self._cycle, self.one, self._file, attempt, written_by, desk.clock.now())
 
 
+def _make_anew_without(desk: _Desk, cycle: Cycle, one: Batch, unwritable: set[int]) -> None:
+    """Cut a batch that cannot be written into one that can, and one of what cannot, which waits for its adapter."""
+    if len(unwritable) == one.count:
+        return
+    with desk.database.write() as connection:
+        batches.queue_for_money(connection)
+        # What was read to be written may have been changed since.
+        _refuse_if_changed(connection, cycle)
+        held, now = batches.read_batched(connection, one.id), desk.clock.now()
+        batches.dissolve(connection, one)
+        bank = desk.banks.get(one.bank_code)
+        able, value_date = bank.adapter.capabilities, _value_date(desk, connection, cycle, bank)
+        made: list[Batch] = []
+        for rows in ([row for row in range(one.count) if row not in unwritable], sorted(unwritable)):
+            part = {name: [values[row] for row in rows] for name, values in held.items()}
+            last = batches.last_part(connection, cycle.id, one.bank_code)
+            terms = Terms(BatchLimits(able.max_payments, able.max_amount_vnd), value_date, last)
+            cut, _ = make_batches(cycle.code, part, {one.bank_code: terms})
+            batches.insert_batches(connection, cycle.id, cut, part["id"], now)
+            new = [batches.find_by_message_id(connection, one.bank_code, each.message_id) for each in cut]
+            made = made or [each for each in new if each is not None]
+        left_out = [held["end_to_end_id"][row] for row in sorted(unwritable)]
+        desk.note(connection, one, {"state": BatchState.DISSOLVED.value, "without": left_out})
+    for each in made:
+        _write_file(desk, cycle, each)
+
+
 def _hand_over(desk: _Desk, cycle: Cycle, one: Batch) -> None:
     """Bring one batch as far as it will go: ask for what the bank may have, send what it has not."""
     with desk.database.read() as connection:
@@ -311,7 +356,7 @@ def _ask_why_silent(desk: _Desk, one: Batch, file: StoredFile) -> None:
 
 
 def _reports(desk: _Desk, cycle: Cycle) -> Iterable[BatchReport]:
-    with desk.database.read() as connection:
-        for one in batches.list_batches(connection, cycle.id):
+    for one in _standing(desk, cycle):
+        with desk.database.read() as connection:
             is_written = bank_files.find_file(connection, one.id) is not None
-            yield BatchReport(one.bank_code, one.part, one.message_id, one.count, one.sum_vnd, one.state, is_written)
+        yield BatchReport(one.bank_code, one.part, one.message_id, one.count, one.sum_vnd, one.state, is_written)

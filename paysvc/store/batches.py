@@ -248,6 +248,21 @@ def move_instructions(connection: Connection, batch_id: int, after: InstructionS
         raise Conflict("batch_torn", "A batch holds payments that cannot go where the batch goes.")
 
 
+def dissolve(connection: Connection, one: Batch) -> None:
+    """Take the payments of a batch that was never written out of it again: BATCHED → PLANNED.
+
+    Raises `Conflict` when it changed since it was read, and when a payment of it is not where it should be.
+    """
+    move_batch(connection, one, BatchState.DISSOLVED)
+    freed = connection.execute(
+        update(instruction)
+        .where(instruction.c.batch_id == one.id, instruction.c.state == InstructionState.BATCHED.value)
+        .values(state=InstructionState.PLANNED.value, batch_id=None, batch_position=None)
+    )
+    if freed.rowcount != one.count:
+        raise Conflict("batch_torn", "A batch holds payments that cannot go where the batch goes.")
+
+
 def refuse_instructions(connection: Connection, batch_id: int, reason_code: str) -> None:
     """Note on every instruction of the batch that the bank refused the file, and why."""
     connection.execute(

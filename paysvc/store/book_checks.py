@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select
 
 from paysvc.domain.books import Difference, Equation, Examined
-from paysvc.domain.instructions import CycleState, InstructionState
+from paysvc.domain.instructions import BatchState, CycleState, InstructionState
 from paysvc.domain.money import VND
 from paysvc.store import audit_trail, ledger, plans
 from paysvc.store.resubmission_checks import resubmissions
@@ -211,6 +211,7 @@ def batches(connection: Connection) -> Examined:
         .add_columns(number, total)
         .outerjoin(instruction, instruction.c.batch_id == batch.c.id)
         .outerjoin(bank_file, bank_file.c.batch_id == batch.c.id)
+        .where(batch.c.state != BatchState.DISSOLVED.value)
         .group_by(batch.c.id, batch.c.message_id, batch.c["count"], batch.c.sum_vnd)
         .group_by(bank_file.c["count"], bank_file.c.sum_vnd)
         .order_by(batch.c.id)
