@@ -102,6 +102,22 @@ def test_a_token_that_is_no_longer_the_leases_claims_nothing(collecting: Databas
     assert not claim(collecting, clock, slot, stale)
 
 
+def test_a_clock_that_was_ahead_keeps_nobody_from_the_lease_when_it_is_right_again(
+    database: Database, clock: FixedClock
+) -> None:
+    length, now = timedelta(minutes=2), clock.now()
+
+    def take(holder: str, held: int | None, at: datetime) -> int | None:
+        with database.write() as connection:
+            return leases.take(connection, "lease", holder, held, at, length)
+
+    first = take("one", None, now)
+    assert take("one", first, now + timedelta(days=30)) == first
+    assert take("two", None, now + timedelta(days=30)) is None
+    assert take("two", None, now + timedelta(minutes=1)) == 2
+    assert take("one", first, now + timedelta(minutes=1)) is None
+
+
 def test_of_many_at_once_one_takes_the_lease(database: Database, clock: FixedClock, database_url: str) -> None:
     taken: list[int] = []
     barrier = threading.Barrier(4)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from paysvc.store.tables import lease
@@ -31,7 +31,8 @@ def take(
     taken = taken.on_conflict_do_update(
         index_elements=["name"],
         set_={"holder": holder, "token": lease.c.token + 1, "until": until},
-        where=lease.c.until <= now,
+        # No holder has it for so long: its clock was ahead when it asked last, and it may be gone since.
+        where=or_(lease.c.until <= now, lease.c.until > now + 2 * length),
     )
     token: int | None = connection.execute(taken.returning(lease.c.token)).scalar()
     return token
