@@ -22,7 +22,7 @@ def tally(rows: list[tuple[int, int, int, int]]) -> TallyColumns:
 
 
 def stands(bookings: tuple[int, int, int, int], refused: bool = False, completed: bool = False) -> str:
-    code = states(tally([bookings]), np.array([refused]), np.array([completed]))[0]
+    code = states(np.array([A]), tally([bookings]), np.array([refused]), np.array([completed]))[0]
     return STATES[code]
 
 
@@ -36,6 +36,11 @@ def test_states_follow_from_what_is_booked_and_said() -> None:
     assert stands((0, 0, 1, A)) == "SENT"
     assert stands((0, 0, 1, A), refused=True) == "DISPUTED"
     assert stands((1, A, 2, 2 * A)) == "DISPUTED"
+    # What left less what came back is nothing or the amount; a part that came back is neither.
+    assert stands((1, A, 1, A - 1)) == "DISPUTED"
+    assert stands((2, 2 * A, 1, 1)) == "DISPUTED"
+    assert stands((1, A + 100, 1, 100)) == "SETTLED"
+    assert stands((1, A - 100, 0, 0)) == "SETTLED"
 
 
 def test_the_money_of_every_payment_is_somewhere_and_all_of_it_is_its_amount() -> None:
@@ -46,7 +51,8 @@ def test_the_money_of_every_payment_is_somewhere_and_all_of_it_is_its_amount() -
     for refused, completed in product((False, True), repeat=2):
         counted = tally(rows)
         flags = (np.full(len(rows), refused), np.full(len(rows), completed))
-        found = places(np.full(len(rows), A, dtype=np.int64), counted, states(counted, *flags))
+        amounts = np.full(len(rows), A, dtype=np.int64)
+        found = places(amounts, counted, states(amounts, counted, *flags))
         total = found.in_transit + found.fund + found.paid + found.returned + found.suspense + found.treasury
         assert (total == A).all()
         # What left the account and did not come back is paid; what came unannounced, from outside.
@@ -56,13 +62,14 @@ def test_the_money_of_every_payment_is_somewhere_and_all_of_it_is_its_amount() -
 def test_no_further_word_of_a_bank_leads_where_the_life_cycle_does_not() -> None:
     """From every standing, every next booking or status leads to a state that may follow."""
     flags = list(product((False, True), repeat=2))
-    for debits, credits_, (refused, completed) in product(range(3), range(3), flags):
-        before = stands((debits, debits * A, credits_, credits_ * A), refused, completed)
+    for debits, credits_, (refused, completed), back in product(range(3), range(3), flags, (A, A // 2)):
+        before = stands((debits, debits * A, credits_, credits_ * back), refused, completed)
         nexts = [
-            stands(((debits + 1), (debits + 1) * A, credits_, credits_ * A), refused, completed),
-            stands((debits, debits * A, credits_ + 1, (credits_ + 1) * A), refused, completed),
-            stands((debits, debits * A, credits_, credits_ * A), True, completed),
-            stands((debits, debits * A, credits_, credits_ * A), refused, True),
+            stands(((debits + 1), (debits + 1) * A, credits_, credits_ * back), refused, completed),
+            stands((debits, debits * A, credits_ + 1, credits_ * back + A), refused, completed),
+            stands((debits, debits * A, credits_ + 1, credits_ * back + A // 2), refused, completed),
+            stands((debits, debits * A, credits_, credits_ * back), True, completed),
+            stands((debits, debits * A, credits_, credits_ * back), refused, True),
         ]
         for after in nexts:
             one, other = InstructionState(before), InstructionState(after)

@@ -18,7 +18,7 @@ from paysvc.domain.errors import NotAllowed
 from paysvc.domain.officers import Officer
 from paysvc.sealing import Sealer
 from paysvc.services.reconcile_returns import Reconciliation, reconcile_returns
-from paysvc.store import bookings, ledger
+from paysvc.store import book_checks, bookings, ledger
 from paysvc.store.batches import queue_for_money
 from paysvc.store.engine import Database, open_database
 from paysvc.store.tables import inbound_file, ledger_transaction, payment_status, statement_line
@@ -52,6 +52,13 @@ def debits(world: World) -> list[list[Any]]:
     return [[one, row["amount_vnd"], True, f"D{number}"] for number, (one, row) in enumerate(rows)]
 
 
+def assert_the_books_agree(world: World) -> None:
+    with world.database.read() as connection:
+        examined = [equation(connection) for equation in (book_checks.accounts, book_checks.bookings)]
+    # The plan was not made by the program, so its deposit is not in the trail.
+    assert [one for each in examined for one in each.differences if one.subject not in ("fund:NS", "treasury")] == []
+
+
 def count(world: World, table: Any) -> int:
     with world.database.read() as connection:
         return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
@@ -81,14 +88,47 @@ def test_silence_and_acceptance_are_not_success(world: World) -> None:
     assert world.payments()[world.references()[0]]["best_status"] == "ACSC"
 
 
-def test_a_status_of_the_whole_file_reaches_every_payment_that_is_not_named(world: World) -> None:
+def test_a_status_of_the_whole_file_reaches_every_payment_in_it(world: World) -> None:
+    """Refused after it was accepted: no contradiction, whether the file names the payment or not."""
     first, second, third = world.references()
     mid = message_of(world)
     groups = [(mid, None, "RJCT", "AM04", 3, sum(AMOUNTS))]
-    world.receive(status_file("S1", mid, [(first, "ACSP", "", "")], groups))
-    assert [world.state_of(one) for one in (first, second, third)] == ["SENT", "REJECTED", "REJECTED"]
-    assert world.payments()[third]["reason_code"] == "AM04"
-    assert count(world, payment_status) == 3
+    world.receive(status_file("S1", mid, [(first, "ACSP", "", ""), (second, "RJCT", "AC04", "")], groups))
+    assert [world.state_of(one) for one in (first, second, third)] == ["REJECTED"] * 3
+    assert [world.payments()[one]["reason_code"] for one in (first, second, third)] == ["AM04", "AC04", "AM04"]
+    assert world.discrepancies() == []
+    # A row for each that is named, and one where the whole file says more.
+    assert count(world, payment_status) == 4
+
+
+#: What the bank says of the whole file, and of the first payment in it; what becomes of that and of the others.
+CONTRADICTIONS = [
+    ("RJCT", "ACSC", "DISPUTED", "REJECTED"),
+    ("RJCT", "ACSP", "REJECTED", "REJECTED"),
+    ("ACSC", "RJCT", "DISPUTED", "SENT"),
+    ("ACCP", "RJCT", "REJECTED", "SENT"),
+]
+
+
+@pytest.mark.parametrize(("whole", "single", "of_it", "of_others"), CONTRADICTIONS)
+@pytest.mark.parametrize("grouping", ["one file", "single first", "whole first"])
+def test_a_bank_that_contradicts_itself_does_so_in_one_file_as_in_two(
+    world: World, whole: str, single: str, of_it: str, of_others: str, grouping: str
+) -> None:
+    """C22: neither the order of what is said nor how it is put into files may matter."""
+    first, second, third = world.references()
+    mid = message_of(world)
+    reasons = {"RJCT": "AM04"}
+    named, groups = [(first, single, reasons.get(single, ""), "")], [(mid, None, whole, reasons.get(whole, ""))]
+    files = {
+        "one file": [status_file("S1", mid, named, groups)],
+        "single first": [status_file("S1", mid, named), status_file("S2", mid, groups=groups)],
+        "whole first": [status_file("S1", mid, groups=groups), status_file("S2", mid, named)],
+    }
+    assert {state for state, _ in decided(world.receive(*files[grouping]))} == {"ACCEPTED"}
+    assert [world.state_of(one) for one in (first, second, third)] == [of_it, of_others, of_others]
+    assert world.payments()[first]["best_status"] == (single if whole == "RJCT" else whole)
+    assert world.discrepancies() == ([("disputed", first, 500_000)] if of_it == "DISPUTED" else [])
 
 
 def test_a_partly_accepted_file_says_nothing_of_single_payments(world: World) -> None:
@@ -131,6 +171,39 @@ def test_a_bank_that_both_completed_and_refused_leaves_a_dispute(world: World) -
     assert world.state_of(one) == "DISPUTED"
     assert world.outcomes().rejected.count == 1  # refused and nothing booked; and nobody may pay it again
     assert world.balances()["in_transit:AGRI"] == sum(AMOUNTS)
+
+
+def test_a_dispute_is_open_until_the_bank_books_what_became_of_it(world: World) -> None:
+    one, mid = world.references()[0], message_of(world)
+    files = [status_file("S1", mid, [(one, "ACSC", "", "")]), status_file("S2", mid, [(one, "RJCT", "AC04", "")])]
+    assert [file.taken.discrepancies for file in world.receive(*files).files] == [0, 1]
+    assert world.discrepancies() == [("disputed", one, 500_000)]
+    # Said once more it is no second thing, and words do not end it.
+    world.receive(status_file("S3", mid, [(one, "RJCT", "AC01", "")]), status_file("S4", mid, [(one, "ACCC", "", "")]))
+    assert world.discrepancies() == [("disputed", one, 500_000)]
+    world.receive(statement_file("M1", statement_of("ST1", 1, OPENING, [[one, 500_000, True, "D1"]])))
+    assert (world.state_of(one), world.discrepancies()) == ("SETTLED", [])
+
+
+def test_the_note_of_a_dispute_is_written_with_the_state_or_not_at_all(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, mid = world.references()[0], message_of(world)
+    world.receive(status_file("S1", mid, [(one, "ACSC", "", "")]))
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr("paysvc.store.bookings.insert_discrepancies", die)
+        with pytest.raises(Killed):
+            world.receive(status_file("S2", mid, [(one, "RJCT", "AC04", "")]))
+    assert (world.state_of(one), world.discrepancies()) == ("SENT", [])
+    world.reconcile()
+    assert (world.state_of(one), world.discrepancies()) == ("DISPUTED", [("disputed", one, 500_000)])
 
 
 def test_unknown_reasons_and_statuses_are_stored_and_stop_nothing(world: World) -> None:
@@ -401,8 +474,46 @@ def test_more_back_than_went_out_needs_a_person(world: World) -> None:
     entries = [[one, 500_000, True, "D1"], [one, 500_000, False, "C1"], [one, 500_000, False, "C2"]]
     world.receive(statement_file("M1", statement_of("ST1", 1, OPENING, entries)))
     assert world.state_of(one) == "DISPUTED"
-    assert world.discrepancies() == [("amount_mismatch", one, 500_000)]
+    assert world.discrepancies() == [("amount_mismatch", one, 500_000), ("disputed", one, 500_000)]
     assert world.outcomes().outstanding.count == 4
+
+
+def test_a_part_that_came_back_needs_a_person_until_the_rest_follows(world: World) -> None:
+    """C27: what left less what came back is nothing or the amount; where the money is, is known all the same."""
+    one = world.references()[0]
+    first = statement_of("ST1", 1, OPENING, [[one, 500_000, True, "D1"], [one, 200_000, False, "C1", "AC04"]])
+    world.receive(statement_file("M1", first))
+    assert world.state_of(one) == "DISPUTED"
+    assert world.discrepancies() == [("amount_mismatch", one, 300_000), ("disputed", one, 500_000)]
+    assert world.outcomes().settled == Figure(1, 500_000)
+    assert (world.balances()["paid:NS"], world.balances()["returned:NS"]) == (300_000, 200_000)
+    assert_the_books_agree(world)
+    rest = statement_of("ST2", 2, first["closing"], [[one, 300_000, False, "C2", "AC04"]])
+    world.receive(statement_file("M2", rest))
+    assert world.state_of(one) == "RETURNED"
+    assert ("disputed", one, 500_000) not in world.discrepancies()
+    assert_the_books_agree(world)
+
+
+def test_a_part_that_the_bank_takes_again_settles_the_payment(world: World) -> None:
+    one = world.references()[0]
+    first = statement_of("ST1", 1, OPENING, [[one, 500_000, True, "D1"], [one, 200_000, False, "C1", "AC04"]])
+    second = statement_of("ST2", 2, first["closing"], [[one, 200_000, True, "D2"]])
+    world.receive(statement_file("M1", first))
+    world.receive(statement_file("M2", second))
+    assert world.state_of(one) == "SETTLED"
+    assert [kind for kind, _, _ in world.discrepancies()] == ["amount_mismatch", "duplicate_settlement"]
+    assert_the_books_agree(world)
+
+
+def test_a_file_that_ends_a_dispute_and_brings_it_up_again_leaves_it_open(world: World) -> None:
+    one = world.references()[0]
+    first = statement_of("ST1", 1, OPENING, [[one, 500_000, True, "D1"], [one, 200_000, False, "C1"]])
+    second = statement_of("ST2", 2, first["closing"], [[one, 300_000, False, "C2"]])
+    third = statement_of("ST3", 3, second["closing"], [[one, 100_000, False, "C3"]])
+    world.receive(statement_file("M1", first, second, third))
+    assert world.state_of(one) == "DISPUTED"
+    assert ("disputed", one, 500_000) in world.discrepancies()
 
 
 def test_a_rejected_payment_that_is_booked_after_all_is_settled(world: World) -> None:
@@ -521,8 +632,10 @@ def test_every_order_and_every_repetition_of_files_ends_in_the_same_place(
     assert ends[0]["payments"][refs[3]][0] == "RETURNED"
     for end in ends:
         assert end == ends[0]
+    assert ends[0]["payments"][refs[4]][0] == "DISPUTED"  # one đồng of it did not come back
     assert sorted(kind for kind, _, _ in ends[0]["open"]) == [
         "amount_mismatch",
+        "disputed",
         "duplicate_settlement",
         "return_without_settlement",
         "unknown_reference",

@@ -16,7 +16,7 @@ from paysvc.core.text_column import Bool, Int64, TextColumn, UInt8, concatenate_
 from paysvc.core.verdicts import KINDS, OUTCOMES, REJECTED, Tally, first_text, judge, kinds_of, totals_by_outcome
 from paysvc.domain.bank_returns import REFUSALS
 from paysvc.domain.money import VND
-from paysvc.domain.reconciliation import DiscrepancyKind, Outcome
+from paysvc.domain.reconciliation import BETWEEN_FILES, DiscrepancyKind, Outcome
 
 _LINES_AT_ONCE = 50_000
 _JUDGED_AT_ONCE = 1_000_000
@@ -123,7 +123,7 @@ class Comparing:
         at_statuses = self._find(statuses.reference)
         judged = _Judged(payments, self._tally, _refusals(payments, statuses, groups, at_statuses))
         strays = _stray_lines(concatenate(self._unknown), statuses, at_statuses)
-        counts = {kind: judged.discrepancies.get(kind, len(strays)) for kind in DiscrepancyKind}
+        counts = {kind: judged.discrepancies.get(kind, len(strays)) for kind in BETWEEN_FILES}
         return Comparison(judged.totals, counts, judged, tuple(strays))
 
     def _find(self, references: TextColumn) -> Int64:

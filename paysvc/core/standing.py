@@ -38,16 +38,20 @@ class PlaceColumns(Columns):
     treasury: Int64
 
 
-def states(tally: TallyColumns, refused: Bool, completed: Bool) -> UInt8:
-    """The state of each payment in a file that the bank has, as a code into `STATES`.
+def states(amount_vnd: Int64, tally: TallyColumns, refused: Bool, completed: Bool) -> UInt8:
+    """The state of each payment (its amount in đồng) in a file that the bank has, as a code into `STATES`.
 
     `refused` and `completed` say what status reports said: RJCT or CANC, and one of the final
     acceptances. DISPUTED needs a person: the bank both refused and completed it, or more
-    came back than went out, or it refused what it brings back.
+    came back than went out, or only a part did, or it refused what it brings back.
     """
     outcomes = verdicts.decide(tally, refused)
     found = np.full(len(tally), _SENT, dtype=np.uint8)
     found[outcomes == verdicts.SETTLED] = _SETTLED
+    # C27: what left and what came back leave nothing or the amount. In another currency sums do not tell.
+    has_come_back = (tally.debit_count > 0) & (tally.credit_count > 0) & ~tally.currency_differs
+    is_part = has_come_back & (tally.debited_vnd - tally.credited_vnd != amount_vnd)
+    found[(outcomes == verdicts.SETTLED) & is_part] = _DISPUTED
     found[outcomes == verdicts.RETURNED] = _RETURNED
     found[outcomes == verdicts.REJECTED] = _REJECTED
     found[(outcomes == verdicts.REJECTED) & completed] = _DISPUTED

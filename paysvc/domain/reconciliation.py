@@ -12,6 +12,10 @@ An outcome says where the money is; a discrepancy says, beside it, what does not
 wrong amount is settled and an amount mismatch; two debits are settled and a duplicate; a
 credit without a debit is outstanding and a return without settlement.
 
+A payment is DISPUTED beside its outcome when a person has to ask the bank: it both completed
+and refused the payment and booked nothing; it brings back what it refused; more came back
+than went out; or a part came back, so that net is neither 0 nor the amount sent.
+
 An entry in another currency than the payment's is booked, but not one đồng of ours: it
 counts among debits or credits and adds nothing to their sums. Where such an entry is
 booked, sums cannot decide alone, and net is then taken over the numbers of entries as soon
@@ -50,6 +54,11 @@ class DiscrepancyKind(StrEnum):
     #: A payment and the one that takes its place are both paid or on their way: one is to be recalled.
     PAID_AFTER_RESUBMISSION = "paid_after_resubmission"
 
+    #: The bank's words or bookings exclude one another, and a person has to ask it: the payment is DISPUTED.
+    DISPUTED = "disputed"
 
-#: Those that a file sent and its returns show by themselves.
-BETWEEN_FILES = tuple(kind for kind in DiscrepancyKind if kind is not DiscrepancyKind.PAID_AFTER_RESUBMISSION)
+
+#: Those that a file sent and its returns show by themselves; the others need what the store knows.
+BETWEEN_FILES: tuple[DiscrepancyKind, ...] = tuple(
+    kind for kind in DiscrepancyKind if kind not in (DiscrepancyKind.PAID_AFTER_RESUBMISSION, DiscrepancyKind.DISPUTED)
+)

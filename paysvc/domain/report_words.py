@@ -46,6 +46,7 @@ DISCREPANCIES: dict[str, str] = {
     "unknown_reference": "Mã tham chiếu lạ",
     "return_without_settlement": "Hoàn trả khi chưa chi",
     "paid_after_resubmission": "Chi hai lần sau khi chi lại",
+    "disputed": "Ngân hàng tự mâu thuẫn",
 }
 
 #: What proves that a payment was not made, and where a request to pay it again or to take it back stands.

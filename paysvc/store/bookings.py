@@ -190,11 +190,24 @@ def read_noted(connection: Connection, instruction_ids: Sequence[int]) -> list[N
 def insert_discrepancies(
     connection: Connection, bank_code: str, inbound_file_id: int, news: Sequence[NewDiscrepancy], at: datetime
 ) -> None:
-    """Note what does not agree, for a person to settle; once for one thing in one file."""
+    """Note what does not agree, for a person to settle; once for one thing in one file.
+
+    What a statement of the file explained and a later one in the same file brings up again is open again.
+    """
+    if not news:
+        return
+    columns = discrepancy.c
     rows = connection.execute(
-        select(discrepancy.c.kind, discrepancy.c.reference).where(discrepancy.c.inbound_file_id == inbound_file_id)
+        select(columns.id, columns.kind, columns.reference, columns.resolved_at).where(
+            columns.inbound_file_id == inbound_file_id
+        )
     )
-    before = {(row.kind, row.reference) for row in rows} if news else set()
+    before = {(row.kind, row.reference): row for row in rows}
+    again = [before[key] for new in news if (key := (new.kind, new.reference)) in before]
+    for chunk in _chunks(row.id for row in again if row.resolved_at is not None):
+        connection.execute(
+            update(discrepancy).where(columns.id.in_(chunk)).values(resolved_at=None, resolved_by=None, resolution="")
+        )
     news = [new for new in news if (new.kind, new.reference) not in before]
     if not news:
         return

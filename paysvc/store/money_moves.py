@@ -28,6 +28,7 @@ from paysvc.store.sending import in_transit
 
 _DIFFERS = "A booked amount differs from the amount sent."
 _MORE_BACK = "More came back than had gone out."
+_DISPUTED = "What the bank said or booked excludes itself; ask it which holds."
 _DETAILS = {
     DiscrepancyKind.CURRENCY_MISMATCH: "An entry in another currency is booked.",
     DiscrepancyKind.DUPLICATE_SETTLEMENT: "The bank booked more than one debit.",
@@ -55,8 +56,7 @@ def apply(
     """
     if not before["id"]:
         return 0
-    had_bookings = np.array(before["debit_count"], np.int64) + np.array(before["credit_count"], np.int64) > 0
-    noted = bookings.read_noted(connection, [before["id"][row] for row in np.flatnonzero(had_bookings)])
+    noted = bookings.read_noted(connection, _may_be_noted(before))
     was_foreign = _known_foreign(before["id"], noted)
     no_difference = np.zeros(len(before["id"]), dtype=np.bool_)
     tally_before = _tally(before, no_difference, was_foreign)
@@ -76,7 +76,9 @@ def apply(
         event,
     )
     paid_twice = double_payments.note(connection, inbound_file_id, before, after, at)
-    return paid_twice + _note(connection, bank_code, inbound_file_id, before, differing_vnd, tally_after, noted, at)
+    found = _note(connection, bank_code, inbound_file_id, before, differing_vnd, tally_after, noted, at)
+    disputed = _note_disputes(connection, bank_code, inbound_file_id, after, noted, at)
+    return paid_twice + found + disputed
 
 
 def first_text(one: str, other: str) -> str:
@@ -90,6 +92,13 @@ def post_unknown_money(
     """Money under references that nobody knows (credits − debits): in suspense until explained."""
     postings = [Posting(ledger.suspense(bank_code), net_vnd, count), Posting(ledger.TREASURY, -net_vnd, count)]
     _post(connection, at, "unknown_money", event, postings)
+
+
+def _may_be_noted(columns: Columns) -> list[int]:
+    """Those of the payments about which something can have been noted before: most are new."""
+    had_bookings = np.array(columns["debit_count"], np.int64) + np.array(columns["credit_count"], np.int64) > 0
+    is_disputed = np.fromiter((one == InstructionState.DISPUTED for one in columns["state"]), np.bool_)
+    return [columns["id"][row] for row in np.flatnonzero(had_bookings | is_disputed).tolist()]
 
 
 def _known_foreign(ids: Sequence[int], noted: Iterable[NotedDiscrepancy]) -> Bool:
@@ -114,7 +123,8 @@ def _tally(columns: Columns, amount_differs: Bool, currency_differs: Bool) -> Ta
 
 def _state_codes(columns: Columns, tally: TallyColumns) -> UInt8:
     completed = np.fromiter((best in FINAL_ACCEPTANCES for best in columns["best_status"]), np.bool_, len(tally))
-    return standing.states(tally, np.array(columns["is_refused"], dtype=np.bool_), completed)
+    amounts = np.array(columns["amount_vnd"], dtype=np.int64)
+    return standing.states(amounts, tally, np.array(columns["is_refused"], dtype=np.bool_), completed)
 
 
 def _require_possible(before: Sequence[str], after: Sequence[str]) -> None:
@@ -206,9 +216,36 @@ def _note(
     over = [
         one.id
         for one in noted
-        if one.is_open and _passes(one) and (one.instruction_id, one.kind, one.detail) not in holds
+        if one.is_open
+        and one.kind != DiscrepancyKind.DISPUTED
+        and _passes(one)
+        and (one.instruction_id, one.kind, one.detail) not in holds
     ]
     bookings.resolve_discrepancies(connection, over, at, "reconcile-returns", "A later file explained it.")
+    return len(news)
+
+
+def _note_disputes(
+    connection: Connection,
+    bank_code: str,
+    inbound_file_id: int,
+    after: Columns,
+    noted: Sequence[NotedDiscrepancy],
+    at: datetime,
+) -> int:
+    """A payment that is DISPUTED now has an open note, and one that no longer is has none."""
+    kind = DiscrepancyKind.DISPUTED.value
+    is_open = {one.instruction_id: one.id for one in noted if one.kind == kind and one.is_open}
+    rows = [row for row, state in enumerate(after["state"]) if state == InstructionState.DISPUTED]
+    news = [
+        NewDiscrepancy(kind, after["end_to_end_id"][row], after["id"][row], after["amount_vnd"][row], _DISPUTED)
+        for row in rows
+        if after["id"][row] not in is_open
+    ]
+    bookings.insert_discrepancies(connection, bank_code, inbound_file_id, news, at)
+    disputed = {after["id"][row] for row in rows}
+    over = [row_id for instruction_id, row_id in is_open.items() if instruction_id not in disputed]
+    bookings.resolve_discrepancies(connection, over, at, "reconcile-returns", "The bank booked what became of it.")
     return len(news)
 
 

@@ -98,6 +98,11 @@ def _outcomes(connection: Connection, cycle_id: int) -> dict[str, Figure]:
             and_(state == InstructionState.BATCHED.value, batch.c.state == BatchState.SENDING.value),
             Outcome.UNKNOWN.value,
         ),
+        # Booked, and a part came back: what the outcome says is where the money is, not that all is well.
+        (
+            and_(state == InstructionState.DISPUTED.value, instruction.c.debited_vnd > instruction.c.credited_vnd),
+            Outcome.SETTLED.value,
+        ),
         # Refused, whatever else the bank said, and nothing is booked (issue rule of reconciliation).
         (
             and_(state == InstructionState.DISPUTED.value, instruction.c.is_refused, nothing_booked),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, exists, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, exists, insert, or_, select, update
 
 from paysvc.domain.errors import Conflict
 from paysvc.domain.instructions import BatchState, InstructionState
@@ -22,8 +22,13 @@ ATTEMPTS = Attempts(recall_attempt, recall_attempt.c.recall_id)
 
 #: A request of such a state needs somebody, or something, to go on.
 _UNFINISHED = (RecallState.BY_HAND, RecallState.SEALED, RecallState.SENDING, RecallState.UNKNOWN)
-#: What a bank can take back: a payment whose file it has.
-_AT_THE_BANK = (InstructionState.SENT.value, InstructionState.SETTLED.value)
+#: What a bank can take back: a payment whose file it has, and of which not all came back.
+_AT_THE_BANK = or_(
+    instruction.c.state.in_([InstructionState.SENT.value, InstructionState.SETTLED.value]),
+    and_(
+        instruction.c.state == InstructionState.DISPUTED.value, instruction.c.debited_vnd > instruction.c.credited_vnd
+    ),
+)
 
 _IS_OPEN = exists().where(
     discrepancy.c.instruction_id == instruction.c.id,
@@ -78,7 +83,7 @@ def find_due(connection: Connection) -> list[DuePayment]:
         .join(batch, batch.c.id == instruction.c.batch_id)
         .where(
             _IS_OPEN,
-            instruction.c.state.in_(_AT_THE_BANK),
+            _AT_THE_BANK,
             batch.c.state == BatchState.SENT.value,
             ~exists().where(recall.c.instruction_id == instruction.c.id),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 
 import numpy as np
 from sqlalchemy import Connection
@@ -23,13 +24,17 @@ from paysvc.store.returns import InboundFile
 from paysvc.store.statements import fitting
 from paysvc.store.taking import MustWait, Taken
 
+#: A file says few different things, each of many payments.
+_merged = lru_cache(maxsize=1024)(merge_status)
+
 #: Reads an earlier file again: its name and digest -> what it says.
 Reread = Callable[[str, bytes], BankReturns]
 
 
 @dataclass(slots=True)
 class _Rows:
-    """Statuses as they will be stored: those named in the file, then those spread from groups."""
+    """Statuses as they will be stored: those named in the file, then those spread from groups
+    to payments of which they say more than the file says by name."""
 
     references: list[str] = field(default_factory=list)
     statuses: list[str] = field(default_factory=list)
@@ -40,8 +45,8 @@ class _Rows:
 def take_statuses(
     connection: Connection, bank: BankSettings, file: InboundFile, said: BankReturns, reread: Reread, at: datetime
 ) -> Taken:
-    """One status file (or receipt). A status of a whole file reaches every payment in it that
-    the file does not name itself.
+    """One status file (or receipt). A status of a whole file reaches every payment in it, also
+    those that the file names with another status: as if it had come in a file of its own.
 
     Raises `MustWait` while a file of ours that it answers is not known, and `FileRefused` when
     its totals are not those of our file, or its message id was used for something else.
@@ -135,21 +140,28 @@ def _rows(named: StatusColumns, groups: tuple[GroupStatus, ...], answered: dict[
         fitting(named.reason_code, 35).to_list(),
         fitting(named.bank_reference, 35).to_list(),
     )
-    is_named = set(rows.references)
-    for group in groups:
-        if group.status not in STATUS_RANK and group.status not in REFUSALS:
-            continue  # PART, or a code of the bank's own: it says nothing about single payments
+    # PART, or a code of the bank's own, says nothing about single payments.
+    spreading = [group for group in groups if group.status in STATUS_RANK or group.status in REFUSALS]
+    named_as: dict[str, MergedStatus] = {}
+    for reference, status in zip(rows.references, rows.statuses, strict=True) if spreading else ():
+        named_as[reference] = _merged(named_as.get(reference, MergedStatus()), status)
+    for group in spreading:
         batch_id = answered[group.message_id].id
         members = [
             reference
             for reference, of_batch in zip(known["end_to_end_id"], known["batch_id"], strict=True)
-            if of_batch == batch_id and reference not in is_named
+            if of_batch == batch_id and _says_more(group.status, named_as.get(reference))
         ]
         rows.references += members
         rows.statuses += [group.status] * len(members)
         rows.reason_codes += [group.reason_code[:35]] * len(members)
         rows.bank_references += [""] * len(members)
     return rows
+
+
+def _says_more(group_status: str, named_as: MergedStatus | None) -> bool:
+    """Whether the file's own status adds to what it says of this payment by name (None: nothing)."""
+    return named_as is None or _merged(named_as, group_status) != named_as
 
 
 def _joined(known: Columns, rows: _Rows, found: list[int | None]) -> Columns:
