@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
 from paysvc.bank_interface import BankAdapter, BankSettings, Channel
+from paysvc.core.duplicates import refusals_of_copies_set_aside
+from paysvc.core.messages import BankReturns
 from paysvc.domain.errors import BadSetting, NotFound
 
 GROUP = "paysvc.bank_adapters"
@@ -19,6 +21,10 @@ class Bank:
     settings: BankSettings
     adapter: BankAdapter
     written_by: str
+
+    def read_returns(self, name: str, content: bytes) -> BankReturns:
+        """What a file of this bank says; what it says of second copies moves nothing. Raises as the adapter does."""
+        return refusals_of_copies_set_aside(self.adapter.parse_returns(name, content))
 
 
 class BankRegistry:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from paysvc.domain.errors import ConnectorUnavailable, Waiting
 
-#: A bank that says "I have this already" (ISO 20022: DUPL, AM05) does not refuse the
-#: payments: it has the file.
-ALREADY_THERE = frozenset({"DUPL", "AM05"})
+#: A bank that says "I have this already" (ISO 20022 ExternalStatusReason: a duplicate file, message, block,
+#: transaction, EndToEndId or InstrId) does not refuse the payments: it has the file.
+ALREADY_THERE = frozenset({"DUPL", "AM05", "DU01", "DU02", "DU03", "DU04", "DU05"})
 
 #: ISO 20022: the reason is in free text.
 _FREE_TEXT = "NARR"

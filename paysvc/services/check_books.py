@@ -128,7 +128,7 @@ def _returned(database: Database, vault: Vault, banks: BankRegistry) -> Examined
             own = [one for one in believed if one.file_sha256 == digest]
             count += len(own)
             try:
-                said = bank.adapter.parse_returns(own[0].file_name, vault.get(digest)).statements
+                said = bank.read_returns(own[0].file_name, vault.get(digest)).statements
             except PaysvcError as failure:
                 found += [_differs(bank.settings.code, one, "readable", failure.code) for one in own]
                 continue

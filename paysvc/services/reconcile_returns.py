@@ -137,7 +137,7 @@ def _decide(desk: _Desk, file: InboundFile) -> FileReport:
 
 def _parse(bank: Bank, name: str, content: bytes) -> BankReturns:
     try:
-        return bank.adapter.parse_returns(name, content)
+        return bank.read_returns(name, content)
     except FileRefused:
         raise
     except Exception as failure:
@@ -171,7 +171,7 @@ def _take(desk: _Desk, bank: Bank, file: InboundFile, said: BankReturns) -> File
 
 def _reader(desk: _Desk, bank: Bank) -> Callable[[str, bytes], BankReturns]:
     """Reads a file of this bank from the vault again."""
-    return lambda name, digest: bank.adapter.parse_returns(name, desk.vault.get(digest))
+    return lambda name, digest: bank.read_returns(name, desk.vault.get(digest))
 
 
 def _not_taken(

@@ -92,7 +92,7 @@ def _judge(bank: str, side: _Side, returns: list[BankReturns]) -> Verdicts:
 def _returns(vault: Vault, banks: BankRegistry, files: FilesOfCycle, bank: str) -> Iterator[BankReturns]:
     for one in files.received:
         if one.shown.bank == bank and one.shown.state == "accepted":
-            yield banks.get(bank).adapter.parse_returns(one.original_name, vault.get(one.digest))
+            yield banks.get(bank).read_returns(one.original_name, vault.get(one.digest))
 
 
 def _sent_side(vault: Vault, files: FilesOfCycle, bank: str, read_back: dict[str, Figure]) -> _Side:

@@ -61,6 +61,8 @@ def take_statuses(
             sending.record_sent(connection, one, at)
     named = said.statuses if said.statuses is not None else no_statuses()
     known = _known(connection, bank.code, named, [answered[group.message_id] for group in said.groups])
+    if _arrived(connection, known, at):
+        known = _known(connection, bank.code, named, [answered[group.message_id] for group in said.groups])
     rows = _rows(named, said.groups, answered, known)
     places = {reference: row for row, reference in enumerate(known["end_to_end_id"])}
     found = [places.get(reference) for reference in rows.references]
@@ -116,6 +118,20 @@ def _answered(connection: Connection, bank_code: str, said: BankReturns) -> dict
             raise MustWait("message_unknown", "It answers a file that is not known to have been written here.")
         answered[message_id] = one
     return answered
+
+
+def _arrived(connection: Connection, known: Columns, at: datetime) -> bool:
+    """Whoever speaks of a payment has its file, also when the file answers another or none (safety rule 3).
+
+    True when we did not know that. Raises `MustWait` for a payment of which nothing was written.
+    """
+    found = [batches.get_batch(connection, one) for one in sorted(set(known["batch_id"]))]
+    open_ones = [one for one in found if one.state not in (BatchState.SENT, BatchState.REFUSED)]
+    for one in open_ones:
+        if bank_files.find_file(connection, one.id) is None:
+            raise MustWait("message_unknown", "It speaks of a payment that is not known to have been written here.")
+        sending.record_sent(connection, one, at)
+    return bool(open_ones)
 
 
 def _require_agreement(group: GroupStatus, one: Batch) -> None:
