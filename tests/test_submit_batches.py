@@ -221,6 +221,18 @@ def test_an_unknown_cycle_and_an_officer_who_may_not(world: World, maker: Office
         submit_batches(world.database, world.sealer, world.vault, world.banks, world.clock, maker, cycle_code=CYCLE)
 
 
+def test_an_adapter_that_breaks_keeps_only_its_own_bank_waiting(world: World) -> None:
+    world.bank().cannot_write = ZeroDivisionError("NGUYEN THI HOA")
+    result = world.submit()
+    assert [(one.code, "NGUYEN" in one.message) for one in result.waiting] == [("adapter_failed", False)]
+    assert [(one.bank_code, one.state) for one in result.batches] == [
+        ("AGRI", BatchState.SEALED),
+        ("POST", BatchState.SENT),
+    ]
+    world.bank().cannot_write = None
+    assert world.submit().is_complete
+
+
 def without_one(bank: PractisingBank, reference: str) -> Callable[[PaymentBatch], BankFile]:
     """The bank's dialect cannot write this payment, wherever it stands."""
     encode = type(bank).encode

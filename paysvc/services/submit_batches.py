@@ -19,7 +19,7 @@ from paysvc.bank_registry import Bank, BankRegistry
 from paysvc.clock import Clock
 from paysvc.core.messages import ControlTotals
 from paysvc.domain.batching import BatchLimits, MadeBatch, Terms, make_batches
-from paysvc.domain.errors import Conflict, DoesNotReconcile, NotFound, PaysvcError, Waiting
+from paysvc.domain.errors import Conflict, ConnectorUnavailable, DoesNotReconcile, NotFound, PaysvcError, Waiting
 from paysvc.domain.instructions import BatchState, CycleState
 from paysvc.domain.officers import Officer, require
 from paysvc.domain.payment_dates import earliest_value_date
@@ -227,6 +227,13 @@ def _write_file(desk: _Desk, cycle: Cycle, one: Batch) -> None:
         ]
         _make_anew_without(desk, cycle, one, {problem.position for problem in failure.problems})
         return
+    except Exception as failure:
+        # An adapter promises to raise nothing else; when it does, the other banks are not to wait for it.
+        raise ConnectorUnavailable(
+            "adapter_failed",
+            f"The adapter of bank {one.bank_code} could not write {one.message_id} ({type(failure).__name__}).",
+            next_step="Nothing of it left. Correct or replace the adapter; it is tried again by itself.",
+        ) from failure
     expected = ControlTotals(one.count, one.sum_vnd)
     if batch.totals != expected or file.totals != expected or file.message_id != one.message_id:
         raise DoesNotReconcile(
