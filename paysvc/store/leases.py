@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from paysvc.store.tables import lease
@@ -26,15 +26,14 @@ def take(
         kept = update(lease).where(lease.c.name == name, lease.c.token == held).values(until=until)
         if connection.execute(kept).rowcount == 1:
             return held
+    if connection.execute(select(lease.c.token).where(lease.c.name == name)).first() is not None:
+        taken_over = update(lease).where(lease.c.name == name).values(holder=holder, token=lease.c.token + 1, until=until)
+        # Looked at again by who waited for another's taking: that one's time has only begun.
+        taken_over = taken_over.where(lease.c.until <= now)
+        return connection.execute(taken_over.returning(lease.c.token)).scalar()
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    taken = dialect.insert(lease).values(name=name, holder=holder, token=1, until=until)
-    taken = taken.on_conflict_do_update(
-        index_elements=["name"],
-        set_={"holder": holder, "token": lease.c.token + 1, "until": until},
-        where=lease.c.until <= now,
-    )
-    token: int | None = connection.execute(taken.returning(lease.c.token)).scalar()
-    return token
+    first = dialect.insert(lease).values(name=name, holder=holder, token=1, until=until)
+    return connection.execute(first.on_conflict_do_nothing(index_elements=["name"]).returning(lease.c.token)).scalar()
 
 
 def is_held(connection: Connection, name: str, token: int) -> bool:
