@@ -92,9 +92,12 @@ LIVES: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def _life(table: str, message: str) -> Rule:
-    """Comparisons of two columns and nothing else: the rule is asked of every payment of a province in one statement."""
+    """Comparisons of two columns and nothing else: the rule is asked of every payment of a province in one statement.
+
+    Of a list (IN), SQLite would make a table for each row.
+    """
     moves = " OR ".join(
-        f"(OLD.state = '{before}' AND NEW.state IN ({', '.join(map(repr, nexts))}))"
+        f"OLD.state = '{before}' AND (" + " OR ".join(f"NEW.state = '{after}'" for after in nexts) + ")"
         for before, nexts in LIVES[table].items()
         if nexts
     )
@@ -223,6 +226,13 @@ RULES: list[Rule] = [
         "UPDATE",
         _CYCLE_STATE.format(row="OLD") + " <> 'DRAFT'",
         "the lines of a submitted plan are fixed",
+    ),
+    Rule(
+        "entitlement_insert_in_draft",
+        "entitlement",
+        "INSERT",
+        _CYCLE_STATE.format(row="NEW") + " <> 'DRAFT'",
+        "a plan that was submitted takes no further line",
     ),
     Rule(
         "entitlement_stays",
@@ -549,10 +559,15 @@ RULES: list[Rule] = [
 
 
 class Key(NamedTuple):
-    """Columns that no two rows share, where `where` (a column and what is asked of it) is true of both."""
+    """Columns that no two rows share, where `where` (a column and what is asked of it) is true of both.
+
+    `of_cycle`: new rows come into drafts only, so that what shares the key with one is of a draft too, and free to
+    go. It is not asked for then: of all keys this one costs most.
+    """
 
     columns: str
     where: str = ""
+    of_cycle: bool = False
 
 
 #: Every table from which rows do not just disappear -> all its keys.
@@ -574,7 +589,7 @@ KEYS: dict[str, tuple[Key, ...]] = {
     "unplanned_obligation": (Key("obligation_id"),),
     "entitlement": (
         Key("id"),
-        Key("cycle_id, programme_code, beneficiary_id, disposition, reason, follows"),
+        Key("cycle_id, programme_code, beneficiary_id, disposition, reason, follows", of_cycle=True),
     ),
     "obligation_claim": (Key("entitlement_id, obligation_id"), Key("obligation_id", "released_at IS NULL")),
     "instruction": (Key("id"), Key("end_to_end_id"), Key("entitlement_id", "is_live")),
@@ -611,9 +626,9 @@ def _never_replaced(table: str) -> list[str]:
     """
     message = f"rows of {table} are never replaced"
     keys = KEYS[table]
-    # A row has a number beside its key where the key is not one; REPLACE goes by that too.
-    numbers = () if "id" in keys[0].columns.split(", ") or table == "unplanned_obligation" else (Key("rowid"),)
-    inserted = " OR ".join(_taken(table, key) for key in (*keys, *numbers))
+    # A row has a number beside its key where the key is not one; REPLACE goes by that too. It is -1 unless it is told.
+    numbers = [] if keys[0].columns in ("id", "obligation_id") else ["(NEW.rowid <> -1 AND " + _taken(table, Key("rowid")) + ")"]
+    inserted = " OR ".join([*(_taken(table, key) for key in keys if not key.of_cycle), *numbers])
     changed = " OR ".join(_taken(table, key, " AND k.rowid <> OLD.rowid") for key in keys)
     # Not only by its own name can the number be told.
     names = {column: "" for key in keys for column in (*key.columns.split(", "), *key.where.split()[:1])}

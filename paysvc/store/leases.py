@@ -27,7 +27,9 @@ def take(
         if connection.execute(kept).rowcount == 1:
             return held
     if connection.execute(select(lease.c.token).where(lease.c.name == name)).first() is not None:
-        taken_over = update(lease).where(lease.c.name == name).values(holder=holder, token=lease.c.token + 1, until=until)
+        taken_over = (
+            update(lease).where(lease.c.name == name).values(holder=holder, token=lease.c.token + 1, until=until)
+        )
         # Looked at again by who waited for another's taking: that one's time has only begun.
         taken_over = taken_over.where(lease.c.until <= now)
         return connection.execute(taken_over.returning(lease.c.token)).scalar()

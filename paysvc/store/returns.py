@@ -28,9 +28,7 @@ class FileState(StrEnum):
 
 #: What may become of a file; one that was decided is never decided again, or it would count twice.
 FILE_NEXT: dict[FileState, frozenset[FileState]] = {
-    FileState.STORED: frozenset(
-        {FileState.ACCEPTED, FileState.QUARANTINED, FileState.PARKED, FileState.REPEATED}
-    ),
+    FileState.STORED: frozenset({FileState.ACCEPTED, FileState.QUARANTINED, FileState.PARKED, FileState.REPEATED}),
     # Looked at again whenever another file came, and parked still: that is no move.
     FileState.PARKED: frozenset({FileState.ACCEPTED, FileState.QUARANTINED, FileState.REPEATED}),
     FileState.ACCEPTED: frozenset(),
