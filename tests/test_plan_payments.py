@@ -96,9 +96,11 @@ def came_back(database: Database, clock: FixedClock, maker: Officer, approver: O
             insert(batch).values(
                 id=cycle_id, cycle_id=cycle_id, bank_code="AGRI", part=1, value_date=plan.value_date, count=1,
                 sum_vnd=plan.planned.amount_vnd, content_sha256=plan.content_sha256, message_id=f"M{cycle_id}",
-                state="REFUSED", version=1, created_at=clock.now(),
+                state="SEALED", version=1, created_at=clock.now(),
             )
         )  # fmt: skip
+        for state in ("SENDING", "REFUSED"):
+            connection.execute(update(batch).where(batch.c.id == cycle_id).values(state=state))
         ours = update(instruction).where(instruction.c.cycle_id == cycle_id)
         connection.execute(ours.values(batch_id=cycle_id, state="BATCHED"))
         connection.execute(ours.values(state="REJECTED", is_live=False, is_refused=True))

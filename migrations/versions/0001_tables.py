@@ -612,6 +612,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('statement_id', 'position', name=op.f('pk_statement_line'))
     )
     op.create_index(op.f('ix_statement_line_instruction_id'), 'statement_line', ['instruction_id'], unique=False)
+    op.create_index('uq_statement_line_settlement', 'statement_line', ['instruction_id'], unique=True, sqlite_where=sa.text("verdict = 'settlement'"), postgresql_where=sa.text("verdict = 'settlement'"))
     op.create_table('send_attempt',
     sa.Column('bank_file_id', ID, nullable=False),
     sa.Column('number', sa.Integer(), nullable=False),
@@ -704,6 +705,7 @@ def downgrade() -> None:
     op.drop_table('lost_reference')
     op.drop_table('lost_file')
     op.drop_table('send_attempt')
+    op.drop_index('uq_statement_line_settlement', table_name='statement_line', sqlite_where=sa.text("verdict = 'settlement'"), postgresql_where=sa.text("verdict = 'settlement'"))
     op.drop_index(op.f('ix_statement_line_instruction_id'), table_name='statement_line')
     op.drop_table('statement_line')
     op.drop_index('uq_obligation_claim_standing', table_name='obligation_claim', sqlite_where=sa.text('released_at IS NULL'), postgresql_where=sa.text('released_at IS NULL'))

@@ -1,7 +1,8 @@
 """The rules that no program may break, as triggers: what is written once, frozen or balanced.
 
-Every rule is said once, as a condition over OLD and NEW, and written in the dialect's form.
-The names U3 to U10 are those of docs/decisions/0004.
+Every rule is said once, as a condition over OLD and NEW, and written in the dialect's form. What a
+condition over rows never sees (SQLite's REPLACE, PostgreSQL's TRUNCATE) is refused for all guarded tables alike.
+The names U1 to U10 are those of docs/decisions/0004.
 
 Revision: 0002
 Follows: 0001
@@ -38,6 +39,78 @@ def _never(table: str, *events: str) -> list[Rule]:
     return [
         Rule(f"{table}_never_{event.lower()}", table, event, "", f"rows of {table} are never {event.lower()}d")
         for event in events
+    ]
+
+
+#: Table -> state -> what may follow it. The states that most rows move through come first: the first that fits ends
+#: the looking.
+LIVES: dict[str, dict[str, tuple[str, ...]]] = {
+    "payment_cycle": {
+        "DRAFT": ("SUBMITTED",),
+        "SUBMITTED": ("APPROVED", "DRAFT"),
+        "APPROVED": ("RELEASED", "DRAFT"),
+        "RELEASED": ("CLOSED",),
+        "CLOSED": (),
+    },
+    "instruction": {
+        "PLANNED": ("BATCHED", "CANCELLED"),
+        "BATCHED": ("SENT", "UNKNOWN", "REJECTED", "PLANNED"),
+        "SENT": ("SETTLED", "REJECTED", "RETURNED", "DISPUTED"),
+        "UNKNOWN": ("SENT", "BATCHED", "SETTLED", "REJECTED", "RETURNED", "DISPUTED"),
+        "SETTLED": ("RETURNED", "DISPUTED"),
+        "REJECTED": ("SETTLED", "RETURNED", "DISPUTED"),
+        "RETURNED": ("SETTLED", "DISPUTED"),
+        "DISPUTED": ("SETTLED", "RETURNED", "REJECTED"),
+        "CANCELLED": (),
+    },
+    "batch": {
+        "SEALED": ("SENDING", "DISSOLVED"),
+        "SENDING": ("SENT", "REFUSED", "UNKNOWN", "SEALED"),
+        "UNKNOWN": ("SENT", "REFUSED", "SEALED"),
+        "SENT": ("REFUSED",),
+        "REFUSED": (),
+        "DISSOLVED": (),
+    },
+    "recall": {
+        "BY_HAND": ("WITHDRAWN",),
+        "SEALED": ("SENDING", "SENT", "WITHDRAWN", "ACCEPTED", "DECLINED"),
+        "SENDING": ("SENT", "REFUSED", "UNKNOWN", "SEALED", "ACCEPTED", "DECLINED"),
+        "UNKNOWN": ("SENT", "REFUSED", "SEALED", "ACCEPTED", "DECLINED"),
+        "SENT": ("ACCEPTED", "DECLINED"),
+        "REFUSED": (),
+        "ACCEPTED": (),
+        "DECLINED": (),
+        "WITHDRAWN": (),
+    },
+    "inbound_file": {
+        "STORED": ("ACCEPTED", "QUARANTINED", "PARKED", "REPEATED"),
+        "PARKED": ("ACCEPTED", "QUARANTINED", "REPEATED"),
+        "ACCEPTED": (),
+        "QUARANTINED": (),
+        "REPEATED": (),
+    },
+}
+
+
+def _life(table: str, message: str) -> Rule:
+    """Comparisons of two columns and nothing else: the rule is asked of every payment of a province in one statement.
+
+    Of a list (IN), SQLite would make a table for each row.
+    """
+    moves = " OR ".join(
+        f"OLD.state = '{before}' AND (" + " OR ".join(f"NEW.state = '{after}'" for after in nexts) + ")"
+        for before, nexts in LIVES[table].items()
+        if nexts
+    )
+    return Rule(f"{table}_life", table, "UPDATE OF state", "", message, f"NEW.state <> OLD.state AND NOT ({moves})")
+
+
+def _tries(table: str, of: str) -> list[Rule]:
+    """A try at handing a file over is noted before the first byte leaves, and its end once."""
+    return [
+        *_never(table, "DELETE"),
+        Rule(f"{table}_fixed", table, f"UPDATE OF {of}, number, started_at", "", "that a try was begun stands"),
+        Rule(f"{table}_ended_stands", table, "UPDATE", "", "how a try ended is written once", "OLD.outcome IS NOT NULL"),
     ]
 
 
@@ -82,23 +155,71 @@ RULES: list[Rule] = [
     Rule(
         "inbound_file_bytes_fixed",
         "inbound_file",
-        "UPDATE OF bank_code, sha256, size, received_at",
+        "UPDATE OF id, bank_code, sha256, size, received_at",
         "",
         "the bytes of an inbound file never change",
     ),
+    # U5: what became of a file is decided once; decided anew it would count again.
+    Rule("inbound_file_starts_stored", "inbound_file", "INSERT", "NEW.state <> 'STORED'", "a file is stored, then decided"),
+    _life("inbound_file", "a file that was decided is not decided again"),
+    Rule(
+        "inbound_file_decided_stands",
+        "inbound_file",
+        "UPDATE",
+        "",
+        "what became of a decided file stands",
+        "OLD.state IN ('ACCEPTED', 'QUARANTINED', 'REPEATED')",
+    ),
     # U5, U6: a line of a believed statement stands as it was read.
     *_never("bank_statement", "UPDATE", "DELETE"),
-    *_never("statement_line", "DELETE"),
+    # So does the payment to which it was matched: the verdict is given with the line, and never again.
+    *_never("statement_line", "UPDATE", "DELETE"),
     Rule(
-        "statement_line_fixed",
+        "statement_line_announced",
         "statement_line",
-        "UPDATE OF statement_id, position, reference, amount_vnd, currency, is_debit, status",
-        "",
-        "a statement line stands as the bank wrote it",
+        "INSERT",
+        # A statement is written with all of its lines, and none of them ever goes: no place is left for another.
+        "NOT EXISTS (SELECT 1 FROM bank_statement s WHERE s.id = NEW.statement_id"
+        " AND NEW.position >= 0 AND NEW.position < s.line_count)",
+        "a believed statement takes no further line",
     ),
     *_never("payment_status", "UPDATE", "DELETE"),
+    # What does not agree stays noted, and is answered for once.
+    *_never("discrepancy", "DELETE"),
+    Rule(
+        "discrepancy_fixed",
+        "discrepancy",
+        "UPDATE OF id, kind, bank_code, reference, instruction_id, inbound_file_id, amount_vnd, detail, found_at",
+        "",
+        "what did not agree never changes",
+    ),
+    Rule(
+        "discrepancy_resolved_stands",
+        "discrepancy",
+        "UPDATE",
+        "",
+        "a discrepancy is resolved once",
+        "OLD.resolved_at IS NOT NULL",
+    ),
     # U1: what somebody is due is recorded once and for ever.
     *_never("obligation", "UPDATE"),
+    Rule(
+        "obligation_stays",
+        "obligation",
+        "DELETE",
+        # A draft that is drawn anew gives up its claims first. A foreign key says so too, where a console has them on.
+        "EXISTS (SELECT 1 FROM obligation_claim c WHERE c.obligation_id = OLD.id)"
+        " OR EXISTS (SELECT 1 FROM unplanned_obligation u WHERE u.obligation_id = OLD.id)",
+        "what somebody is due is never deleted while a plan carries it or has to",
+    ),
+    *_never("unplanned_obligation", "UPDATE"),
+    Rule(
+        "unplanned_obligation_stays",
+        "unplanned_obligation",
+        "DELETE",
+        "NOT EXISTS (SELECT 1 FROM obligation_claim c WHERE c.obligation_id = OLD.obligation_id)",
+        "dues wait for a plan until one carries them",
+    ),
     # What somebody was due in a plan that was submitted stands: nobody is moved, nobody vanishes.
     Rule(
         "entitlement_fixed",
@@ -106,6 +227,13 @@ RULES: list[Rule] = [
         "UPDATE",
         _CYCLE_STATE.format(row="OLD") + " <> 'DRAFT'",
         "the lines of a submitted plan are fixed",
+    ),
+    Rule(
+        "entitlement_insert_in_draft",
+        "entitlement",
+        "INSERT",
+        _CYCLE_STATE.format(row="NEW") + " <> 'DRAFT'",
+        "a plan that was submitted takes no further line",
     ),
     Rule(
         "entitlement_stays",
@@ -181,7 +309,7 @@ RULES: list[Rule] = [
     Rule(
         "resubmission_fixed",
         "resubmission",
-        "UPDATE OF instruction_id, state, status_file_id, status_position, statement_id, line_position, "
+        "UPDATE OF id, instruction_id, state, status_file_id, status_position, statement_id, line_position, "
         "refused_batch_id, reason_code, proposed_by, proposed_at",
         "",
         "a re-submission is decided, not changed",
@@ -239,11 +367,18 @@ RULES: list[Rule] = [
     Rule(
         "recall_fixed",
         "recall",
-        "UPDATE OF instruction_id, bank_code, case_id, name, sha256, size, written_by, requested_at",
+        "UPDATE OF id, instruction_id, bank_code, case_id, name, sha256, size, written_by, requested_at",
         "",
         "what a bank was asked to take back never changes",
     ),
     *_never("recall", "DELETE"),
+    Rule(
+        "recall_starts_unsent", "recall", "INSERT", "NEW.state NOT IN ('SEALED', 'BY_HAND')", "a recall starts unsent"
+    ),
+    _life("recall", "a recall does not move this way"),
+    # U4: what may have left is known by the tries at sending it.
+    *_tries("send_attempt", "bank_file_id"),
+    *_tries("recall_attempt", "recall_id"),
     # U3: an id that may have left is burnt; while the plan is a draft nothing has left.
     Rule(
         "instruction_delete_in_draft",
@@ -259,8 +394,37 @@ RULES: list[Rule] = [
         _CYCLE_STATE.format(row="NEW") + " <> 'DRAFT'",
         "a plan that was submitted takes no further instruction",
     ),
+    Rule(
+        "instruction_starts_planned",
+        "instruction",
+        "INSERT",
+        "NEW.state <> 'PLANNED' OR NEW.batch_id IS NOT NULL",
+        "a payment starts as planned, in no batch",
+    ),
+    # What left is not planned anew, and not batched anew unless the bank says that it never had it.
+    _life("instruction", "a payment does not move this way"),
+    Rule(
+        "instruction_stays_in_batch",
+        "instruction",
+        "UPDATE OF batch_id, batch_position",
+        # A batch of which nothing was written may be made anew without what cannot be written.
+        "NOT (NEW.batch_id IS NULL AND NEW.state = 'PLANNED'"
+        " AND EXISTS (SELECT 1 FROM batch b WHERE b.id = OLD.batch_id AND b.state = 'DISSOLVED'))",
+        "a payment stays at its place in its batch",
+        "OLD.batch_id IS NOT NULL AND (NEW.batch_id IS NULL OR NEW.batch_id <> OLD.batch_id"
+        " OR OLD.batch_position IS NOT NULL AND (NEW.batch_position IS NULL OR NEW.batch_position <> OLD.batch_position))",
+    ),
+    Rule(
+        "instruction_planned_again",
+        "instruction",
+        "UPDATE OF state",
+        "",
+        "a payment leaves its batch when that is dissolved",
+        "OLD.state = 'BATCHED' AND NEW.state = 'PLANNED' AND NEW.batch_id IS NOT NULL",
+    ),
     # U7: a slot that was run is run no more, and nobody takes a lease or a slot back from a later holder.
     *_never("run", "DELETE"),
+    Rule("run_slot_fixed", "run", "UPDATE OF schedule_id, due_at", "", "a run is of the slot of which it was begun"),
     Rule("run_ended_stands", "run", "UPDATE", "OLD.state <> 'CLAIMED'", "a run that has ended never changes"),
     Rule(
         "run_claimed_in_turn",
@@ -270,12 +434,13 @@ RULES: list[Rule] = [
         "a slot is taken over only by a later holder of the lease",
     ),
     *_never("lease", "DELETE"),
+    Rule("lease_name_fixed", "lease", "UPDATE OF name", "", "a lease keeps its name"),
     Rule("lease_in_turn", "lease", "UPDATE OF token", "NEW.token < OLD.token", "the token of a lease never falls"),
     # U8: what was approved is what is sent.
     Rule(
         "instruction_content_fixed",
         "instruction",
-        "UPDATE OF entitlement_id, cycle_id, end_to_end_id, generation, amount_vnd, channel, bank_code, account_id, "
+        "UPDATE OF id, entitlement_id, cycle_id, end_to_end_id, generation, amount_vnd, channel, bank_code, account_id, "
         "creditor_bin, creditor_name, unit_code",
         _CYCLE_STATE.format(row="OLD") + " <> 'DRAFT'",
         "what the bank will be told is fixed once the plan was submitted",
@@ -299,7 +464,7 @@ RULES: list[Rule] = [
     Rule(
         "approval_fixed",
         "approval",
-        "UPDATE OF cycle_id, content_sha256, maker_id, approver_id, approved_at",
+        "UPDATE OF id, cycle_id, content_sha256, maker_id, approver_id, approved_at",
         "",
         "an approval is cancelled, not changed",
     ),
@@ -312,6 +477,8 @@ RULES: list[Rule] = [
     ),
     *_never("approval", "DELETE"),
     Rule("cycle_starts_as_draft", "payment_cycle", "INSERT", "NEW.state <> 'DRAFT'", "a plan starts as a draft"),
+    _life("payment_cycle", "a plan does not move this way"),
+    *_never("payment_cycle", "DELETE"),
     Rule(
         "cycle_draft_unapproved",
         "payment_cycle",
@@ -344,7 +511,7 @@ RULES: list[Rule] = [
     Rule(
         "cycle_header_fixed",
         "payment_cycle",
-        "UPDATE OF code, kind, programmes, periods, value_date, maker_id, created_at, submitted_by, submitted_at",
+        "UPDATE OF id, code, kind, programmes, periods, value_date, maker_id, created_at, submitted_by, submitted_at",
         "OLD.state <> 'DRAFT' AND NEW.state <> 'DRAFT'",
         "what a submitted plan says of itself is fixed",
     ),
@@ -358,9 +525,25 @@ RULES: list[Rule] = [
     Rule(
         "batch_content_fixed",
         "batch",
-        "UPDATE OF cycle_id, bank_code, part, value_date, count, sum_vnd, content_sha256, message_id, created_at",
+        "UPDATE OF id, cycle_id, bank_code, part, value_date, count, sum_vnd, content_sha256, message_id, created_at",
         "",
         "the content of a batch is fixed",
+    ),
+    Rule("batch_starts_sealed", "batch", "INSERT", "NEW.state <> 'SEALED'", "a batch starts sealed"),
+    _life("batch", "a batch does not move this way"),
+    Rule(
+        "batch_dissolved_unwritten",
+        "batch",
+        "UPDATE OF state",
+        "NEW.state = 'DISSOLVED' AND EXISTS (SELECT 1 FROM bank_file f WHERE f.batch_id = NEW.id)",
+        "only a batch that was never written is dissolved",
+    ),
+    Rule(
+        "bank_file_of_standing_batch",
+        "bank_file",
+        "INSERT",
+        "EXISTS (SELECT 1 FROM batch b WHERE b.id = NEW.batch_id AND b.state = 'DISSOLVED')",
+        "a batch that was dissolved is never written",
     ),
     *_never("batch", "DELETE"),
     # U10: postings of a transaction sum to zero, and what is posted stands.
@@ -385,7 +568,7 @@ RULES: list[Rule] = [
     Rule(
         "lost_file_fixed",
         "lost_file",
-        "UPDATE OF bank_code, cycle_code, message_id, name, sha256, size, written_by, left_at, attempts, found_at",
+        "UPDATE OF id, bank_code, cycle_code, message_id, name, sha256, size, written_by, left_at, attempts, found_at",
         "",
         "what is known of a lost file never changes",
     ),
@@ -398,6 +581,96 @@ RULES: list[Rule] = [
     ),
     *_never("lost_reference", "UPDATE", "DELETE"),
 ]
+
+
+class Key(NamedTuple):
+    """Columns that no two rows share, where `where` (a column and what is asked of it) is true of both.
+
+    `of_cycle`: new rows come into drafts only, so that what shares the key with one is of a draft too, and free to
+    go. It is not asked for then: of all keys this one costs most.
+    """
+
+    columns: str
+    where: str = ""
+    of_cycle: bool = False
+
+
+#: Every table from which rows do not just disappear -> all its keys.
+KEYS: dict[str, tuple[Key, ...]] = {
+    "audit_event": (Key("id"), Key("hash")),
+    "bank_file": (
+        Key("id"),
+        Key("batch_id"),
+        Key("bank_code, message_id"),
+        Key("bank_code, name"),
+        Key("bank_code, sha256"),
+    ),
+    "inbound_file": (Key("id"), Key("bank_code, sha256")),
+    "bank_statement": (Key("id"), Key("bank_code, account, statement_id")),
+    "statement_line": (Key("statement_id, position"), Key("instruction_id", "verdict = 'settlement'")),
+    "payment_status": (Key("inbound_file_id, position"),),
+    "discrepancy": (Key("id"), Key("kind, bank_code, reference, inbound_file_id")),
+    "obligation": (Key("id"), Key("programme_code, period, beneficiary_id, component")),
+    "unplanned_obligation": (Key("obligation_id"),),
+    "entitlement": (
+        Key("id"),
+        Key("cycle_id, programme_code, beneficiary_id, disposition, reason, follows", of_cycle=True),
+    ),
+    "obligation_claim": (Key("entitlement_id, obligation_id"), Key("obligation_id", "released_at IS NULL")),
+    "instruction": (Key("id"), Key("end_to_end_id"), Key("entitlement_id", "is_live")),
+    "resubmission": (Key("id"), Key("instruction_id", "closed_at IS NULL")),
+    "replacement": (Key("instruction_id, replaced_id"),),
+    "recall": (Key("id"), Key("case_id"), Key("instruction_id"), Key("bank_code, name")),
+    "send_attempt": (Key("bank_file_id, number"),),
+    "recall_attempt": (Key("recall_id, number"),),
+    "run": (Key("schedule_id, due_at"),),
+    "lease": (Key("name"),),
+    "payment_cycle": (Key("id"), Key("code")),
+    "approval": (Key("id"), Key("cycle_id, content_sha256, approver_id", "cancelled_at IS NULL")),
+    "batch": (Key("id"), Key("content_sha256"), Key("cycle_id, bank_code, part"), Key("message_id")),
+    "ledger_transaction": (Key("id"), Key("reference")),
+    "posting": (Key("transaction_id, number"),),
+    "report": (Key("id"), Key("number"), Key("cycle_id, amendment")),
+    "lost_file": (Key("id"), Key("bank_code, message_id")),
+    "lost_reference": (Key("lost_file_id, reference"),),
+}
+
+
+def _taken(table: str, key: Key, besides: str = "") -> str:
+    """That a row of the table has this key of NEW already."""
+    same = [f"k.{column} = NEW.{column}" for column in key.columns.split(", ")]
+    where = [f"k.{key.where}"] if key.where else []
+    found = f"EXISTS (SELECT 1 FROM {table} k WHERE {' AND '.join([*same, *where])}{besides})"
+    return f"(NEW.{key.where} AND {found})" if key.where else found
+
+
+def _never_replaced(table: str) -> list[str]:
+    """SQLite's OR REPLACE takes the row that is in the way out of the table, and no DELETE trigger hears of it.
+
+    A rule cannot tell REPLACE from INSERT: it refuses every row whose place is taken, and who may find one asks first.
+    """
+    message = f"rows of {table} are never replaced"
+    keys = KEYS[table]
+    # A row has a number beside its key where the key is not one; REPLACE goes by that too. It is -1 unless it is told.
+    numbers = [] if keys[0].columns in ("id", "obligation_id") else ["(NEW.rowid <> -1 AND " + _taken(table, Key("rowid")) + ")"]
+    inserted = " OR ".join([*(_taken(table, key) for key in keys if not key.of_cycle), *numbers])
+    changed = " OR ".join(_taken(table, key, " AND k.rowid <> OLD.rowid") for key in keys)
+    # Not only by its own name can the number be told.
+    names = {column: "" for key in keys for column in (*key.columns.split(", "), *key.where.split()[:1])}
+    listed = ", ".join([*names, "rowid", "oid", "_rowid_"])
+    return [
+        f"CREATE TRIGGER {table}_never_replaced BEFORE INSERT ON {table} FOR EACH ROW WHEN {inserted} "
+        f"BEGIN SELECT RAISE(ABORT, '{message}'); END",
+        f"CREATE TRIGGER {table}_never_replaced_by_update BEFORE UPDATE OF {listed} ON {table} FOR EACH ROW "
+        f"WHEN NEW.rowid <> OLD.rowid OR {changed} BEGIN SELECT RAISE(ABORT, '{message}'); END",
+    ]
+
+
+_NEVER_TRUNCATED = (
+    "CREATE FUNCTION rule_never_truncated() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+    "RAISE EXCEPTION USING MESSAGE = 'rows of ' || TG_TABLE_NAME || ' are never truncated', "
+    "ERRCODE = 'integrity_constraint_violation'; END $$"
+)
 
 
 def _sqlite(rule: Rule) -> list[str]:
@@ -439,17 +712,34 @@ def _postgresql_once(rule: Rule) -> list[str]:
 
 
 def upgrade() -> None:
-    dialect = op.get_bind().dialect.name
+    run = op.get_bind().exec_driver_sql
+    is_sqlite = op.get_bind().dialect.name == "sqlite"
     for rule in RULES:
-        for statement in _sqlite(rule) if dialect == "sqlite" else _postgresql(rule):
-            op.get_bind().exec_driver_sql(statement)
+        for statement in _sqlite(rule) if is_sqlite else _postgresql(rule):
+            run(statement)
+    if not is_sqlite:
+        run(_NEVER_TRUNCATED)
+    for table in KEYS:
+        if is_sqlite:
+            for statement in _never_replaced(table):
+                run(statement)
+        else:
+            run(
+                f"CREATE TRIGGER {table}_never_truncated BEFORE TRUNCATE ON {table} FOR EACH STATEMENT "
+                "EXECUTE FUNCTION rule_never_truncated()"
+            )
 
 
 def downgrade() -> None:
-    dialect = op.get_bind().dialect.name
+    run = op.get_bind().exec_driver_sql
+    if op.get_bind().dialect.name == "sqlite":
+        for table in KEYS:
+            run(f"DROP TRIGGER {table}_never_replaced")
+            run(f"DROP TRIGGER {table}_never_replaced_by_update")
+        for rule in reversed(RULES):
+            run(f"DROP TRIGGER {rule.name}")
+        return
+    run("DROP FUNCTION rule_never_truncated() CASCADE")
     for rule in reversed(RULES):
-        if dialect == "sqlite":
-            op.get_bind().exec_driver_sql(f"DROP TRIGGER {rule.name}")
-        else:
-            op.get_bind().exec_driver_sql(f"DROP TRIGGER {rule.name} ON {rule.table}")
-            op.get_bind().exec_driver_sql(f"DROP FUNCTION rule_{rule.name}()")
+        run(f"DROP TRIGGER {rule.name} ON {rule.table}")
+        run(f"DROP FUNCTION rule_{rule.name}()")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, or_, update
+from sqlalchemy import Connection, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from paysvc.store.tables import lease
@@ -26,16 +26,17 @@ def take(
         kept = update(lease).where(lease.c.name == name, lease.c.token == held).values(until=until)
         if connection.execute(kept).rowcount == 1:
             return held
+    if connection.execute(select(lease.c.token).where(lease.c.name == name)).first() is not None:
+        taken_over = (
+            update(lease).where(lease.c.name == name).values(holder=holder, token=lease.c.token + 1, until=until)
+        )
+        # Looked at again by who waited for another's taking: that one's time has only begun.
+        # No holder has it for so long, either: its clock was ahead when it asked last, and it may be gone since.
+        taken_over = taken_over.where(or_(lease.c.until <= now, lease.c.until > now + 2 * length))
+        return connection.execute(taken_over.returning(lease.c.token)).scalar()
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    taken = dialect.insert(lease).values(name=name, holder=holder, token=1, until=until)
-    taken = taken.on_conflict_do_update(
-        index_elements=["name"],
-        set_={"holder": holder, "token": lease.c.token + 1, "until": until},
-        # No holder has it for so long: its clock was ahead when it asked last, and it may be gone since.
-        where=or_(lease.c.until <= now, lease.c.until > now + 2 * length),
-    )
-    token: int | None = connection.execute(taken.returning(lease.c.token)).scalar()
-    return token
+    first = dialect.insert(lease).values(name=name, holder=holder, token=1, until=until)
+    return connection.execute(first.on_conflict_do_nothing(index_elements=["name"]).returning(lease.c.token)).scalar()
 
 
 def is_held(connection: Connection, name: str, token: int) -> bool:

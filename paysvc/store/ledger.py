@@ -86,6 +86,11 @@ def post(connection: Connection, at: datetime, kind: str, reference: str, postin
     """
     if not postings or sum(one.amount_vnd for one in postings) != 0:
         raise ValueError(f"the postings of {reference} do not sum to zero")
+    # Asked first: where the reference is taken, SQLite refuses the attempt already (docs/decisions/0004, REPLACE).
+    known = select(ledger_transaction.c.id).where(ledger_transaction.c.reference == reference)
+    if connection.execute(known).first() is not None:
+        _require_same(connection, reference, postings)
+        return False
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     transaction_id = next_ids(connection, "ledger_transaction", 1)[0]
     statement = (

@@ -26,6 +26,17 @@ class FileState(StrEnum):
     REPEATED = "REPEATED"
 
 
+#: What may become of a file; one that was decided is never decided again, or it would count twice.
+FILE_NEXT: dict[FileState, frozenset[FileState]] = {
+    FileState.STORED: frozenset({FileState.ACCEPTED, FileState.QUARANTINED, FileState.PARKED, FileState.REPEATED}),
+    # Looked at again whenever another file came, and parked still: that is no move.
+    FileState.PARKED: frozenset({FileState.ACCEPTED, FileState.QUARANTINED, FileState.REPEATED}),
+    FileState.ACCEPTED: frozenset(),
+    FileState.QUARANTINED: frozenset(),
+    FileState.REPEATED: frozenset(),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class InboundFile:
     """One file of a bank; its bytes lie in the vault under `sha256`."""
@@ -117,7 +128,11 @@ def decide_file(
     reason_code: str = "",
     reason: str = "",
 ) -> None:
-    """Write down what became of a file. Raises `Conflict` when it was decided meanwhile."""
+    """Write down what became of a file. Raises `Conflict` when it was decided meanwhile, and
+    ValueError for what cannot become of it."""
+    is_parked_still = state is file.state is FileState.PARKED
+    if not is_parked_still and state not in FILE_NEXT[file.state]:
+        raise ValueError(f"a file never goes from {file.state} to {state}")
     moved = connection.execute(
         update(inbound_file)
         .where(inbound_file.c.id == file.id, inbound_file.c.state == file.state.value)

@@ -89,12 +89,14 @@ def claim(connection: Connection, slot: Due, holder: str, token: int, now: datet
     """
     if not leases.is_held(connection, LEASE, token):
         return False
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     taken = {"state": CLAIMED, "claimed_at": now, "claimed_by": holder, "token": token}
+    of_slot = (run.c.schedule_id == slot.schedule_id) & (run.c.due_at == slot.due_at)
+    if connection.execute(select(run.c.token).where(of_slot)).first() is not None:
+        taken_over = update(run).where(of_slot, run.c.state == CLAIMED, run.c.token < token).values(**taken)
+        return connection.execute(taken_over).rowcount == 1
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(run).values(schedule_id=slot.schedule_id, due_at=slot.due_at, **taken)
-    statement = statement.on_conflict_do_update(
-        index_elements=["schedule_id", "due_at"], set_=taken, where=(run.c.state == CLAIMED) & (run.c.token < token)
-    )
+    statement = statement.on_conflict_do_nothing(index_elements=["schedule_id", "due_at"])
     return connection.execute(statement.returning(run.c.token)).first() is not None
 
 

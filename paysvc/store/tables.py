@@ -744,6 +744,14 @@ statement_line = Table(
     Column("instruction_id", Id, index=True),
     #: settlement, return, repeated_settlement, funding, pending, unknown_reference …
     Column("verdict", String(24), nullable=False),
+    # U6: one line settles a payment; what the bank booked once more has another verdict.
+    Index(
+        "uq_statement_line_settlement",
+        "instruction_id",
+        unique=True,
+        sqlite_where=text("verdict = 'settlement'"),
+        postgresql_where=text("verdict = 'settlement'"),
+    ),
 )
 
 #: One bank status for one payment, as reported; kept whole, merged into `instruction`.

@@ -373,7 +373,7 @@ _ALL = (
         "lease-without-fence",
         "Whoever asks for the lease has it, whether another works under it or not.",
         (
-            Edit("paysvc.store.leases", "take", "        where=lease.c.until <= now,\n", ""),
+            Edit("paysvc.store.leases", "take", "        taken_over = taken_over.where(lease.c.until <= now)\n", ""),
             Edit("paysvc.store.leases", "take", "    if held is not None:\n", "    if False:\n"),
         ),
         levels=("slots",),
@@ -475,12 +475,21 @@ def damage(engine: Engine, name: str) -> None:
         table, _, columns = what.partition(" ")
         if columns:
             _drop_unique(connection, table, columns)
+            _let_replace(connection, table)
         elif what.startswith("uq_"):
             connection.exec_driver_sql(f"DROP INDEX {what}")
+            _let_replace(connection, what.split("_")[1])
         elif connection.dialect.name == "sqlite":
             connection.exec_driver_sql(f"DROP TRIGGER {what}")
         else:
             connection.exec_driver_sql(f"DROP FUNCTION rule_{what}() CASCADE")
+
+
+def _let_replace(connection: Connection, table: str) -> None:
+    """On SQLite a trigger says beforehand what the constraint would say."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"DROP TRIGGER {table}_never_replaced")
+        connection.exec_driver_sql(f"DROP TRIGGER {table}_never_replaced_by_update")
 
 
 def _drop_unique(connection: Connection, table: str, columns: str) -> None:
