@@ -10,6 +10,8 @@ from paysvc.bank_registry import Bank, BankRegistry
 from paysvc.clock import Clock
 from paysvc.domain.errors import ConnectorUnavailable, PaysvcError
 from paysvc.domain.officers import Officer, require
+from paysvc.domain.statement_watch import says_missing
+from paysvc.services.watch_statements import find_missing_statements
 from paysvc.store import audit_trail, returns
 from paysvc.store.engine import Database
 from paysvc.store.vault import Vault
@@ -29,14 +31,24 @@ class CollectedFile:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """What a run of collect-returns brought. Banks in `unreachable` may be asked again any time."""
+    """What a run of collect-returns brought. Banks in `unreachable` may be asked again any time.
+
+    `waiting` names the banks of which a statement did not come, as far as the files tell that were
+    decided before this run; a person asks for it.
+    """
 
     files: tuple[CollectedFile, ...]
     unreachable: tuple[PaysvcError, ...]
+    waiting: tuple[PaysvcError, ...] = ()
 
     @property
     def new_files(self) -> tuple[CollectedFile, ...]:
         return tuple(file for file in self.files if file.is_new)
+
+    @property
+    def is_complete(self) -> bool:
+        """True when every bank was reached and none owes us a statement."""
+        return not self.unreachable and not self.waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +79,9 @@ def collect_returns(database: Database, vault: Vault, banks: BankRegistry, clock
             files += _note(database, clock, actor, bank.settings.code, kept)
         if failure is not None:
             unreachable.append(failure)
-    return Collection(tuple(files), tuple(unreachable))
+    with database.read() as connection:
+        missing = find_missing_statements(connection, banks, clock.now())
+    return Collection(tuple(files), tuple(unreachable), tuple(map(says_missing, missing)))
 
 
 def _fetch(bank: Bank, seen: frozenset[str], vault: Vault, kept: list[_Kept]) -> PaysvcError | None:
