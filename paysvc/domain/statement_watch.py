@@ -52,8 +52,8 @@ def missing_day(account: WatchedAccount, today: date, calendar: WorkingCalendar)
     """The first banking day that should be in a statement and is in none; None while there is time.
 
     A gap between two statements that came is missing at once. Otherwise `PATIENCE_DAYS` banking
-    days have to be over since the last statement closed, or since a payment was due if that is
-    later or no statement ever came: a bank that books nothing of ours may keep silent.
+    days have to be over since the last statement closed (banks give one for each banking day), or
+    since a payment was due when no statement ever came.
     """
     if account.waits_later and account.covered_to is not None:
         return next_working_day(account.covered_to + timedelta(days=1), calendar)
@@ -61,7 +61,7 @@ def missing_day(account: WatchedAccount, today: date, calendar: WorkingCalendar)
         return previous_working_day(account.covered_from - timedelta(days=1), calendar)
     if account.due_from is None:
         return None
-    if account.covered_to is not None and account.covered_to >= account.due_from:
+    if account.covered_to is not None:
         since = account.covered_to
         missing = next_working_day(since + timedelta(days=1), calendar)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from paysvc.bank_interface import BankUnreachable, FetchedFile
+from paysvc.bank_interface import BankUnreachable, FetchedFile, SeenFiles
 from paysvc.bank_registry import Bank, BankRegistry
 from paysvc.clock import Clock
 from paysvc.domain.errors import ConnectorUnavailable, PaysvcError
@@ -72,7 +72,7 @@ def collect_returns(database: Database, vault: Vault, banks: BankRegistry, clock
     unreachable: list[PaysvcError] = []
     for bank in banks:
         with database.read() as connection:
-            seen = returns.seen_names(connection, bank.settings.code)
+            seen = returns.seen_files(connection, bank.settings.code)
         kept: list[_Kept] = []
         failure = _fetch(bank, seen, vault, kept)
         if kept:
@@ -84,7 +84,7 @@ def collect_returns(database: Database, vault: Vault, banks: BankRegistry, clock
     return Collection(tuple(files), tuple(unreachable), tuple(map(says_missing, missing)))
 
 
-def _fetch(bank: Bank, seen: frozenset[str], vault: Vault, kept: list[_Kept]) -> PaysvcError | None:
+def _fetch(bank: Bank, seen: SeenFiles, vault: Vault, kept: list[_Kept]) -> PaysvcError | None:
     """Put the bank's files into the vault and name them in `kept`; None, or why it broke off."""
     door = _door(bank, seen)
     while True:
@@ -107,14 +107,14 @@ def _fetch(bank: Bank, seen: frozenset[str], vault: Vault, kept: list[_Kept]) ->
         kept.append(_Kept(fetched.name, vault.put(fetched.content), len(fetched.content)))
 
 
-def _door(bank: Bank, seen: frozenset[str]) -> Iterator[FetchedFile]:
+def _door(bank: Bank, seen: SeenFiles) -> Iterator[FetchedFile]:
     # A door that already fails when it is opened then fails like one that fails later.
     yield from bank.adapter.fetch(seen)
 
 
 def _note(database: Database, clock: Clock, actor: Officer, bank_code: str, kept: list[_Kept]) -> list[CollectedFile]:
     """Note what lies in the vault. Should the program end before this, the bank is asked for
-    the same names again, and gives the same bytes."""
+    the same files again, and gives the same bytes."""
     with database.write() as connection:
         now, found = clock.now(), []
         for one in kept:
