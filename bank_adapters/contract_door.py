@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +15,8 @@ from paysvc.bank_interface import (
     BankUnreachable,
     FetchedFile,
     OutcomeUnknown,
+    SeenFile,
+    SeenFiles,
     SendState,
 )
 
@@ -60,7 +63,7 @@ class DoorContract(AdapterUnderTest):
             assert isinstance(_failure(adapter, file), BankUnreachable)
             assert adapter.enquire(file.name, file.message_id).state is SendState.STILL_UNKNOWN
             try:
-                list(adapter.fetch(frozenset()))
+                list(adapter.fetch({}))
             except BankUnreachable:
                 pass
             else:
@@ -102,26 +105,37 @@ class DoorContract(AdapterUnderTest):
     def test_fetching_gives_what_is_new_oldest_first_and_removes_nothing(self) -> None:
         with self.start_bank() as bank:
             adapter = self.adapter_at(bank, bank.port)
-            assert list(adapter.fetch(frozenset())) == []
+            assert list(adapter.fetch({})) == []
             for name, content in (("c-first", b"1"), ("a-second", b"22" * 70_000), ("b-third", b"")):
                 bank.put_out(name, content)
             before = dict(bank.outbox())
-            assert list(adapter.fetch(frozenset({"a-second"}))) == [
+            assert list(adapter.fetch(_seen(("a-second", b"22" * 70_000)))) == [
                 FetchedFile("c-first", b"1"),
                 FetchedFile("b-third", b""),
             ]
-            assert [file.name for file in adapter.fetch(frozenset())] == ["c-first", "a-second", "b-third"]
+            assert [file.name for file in adapter.fetch({})] == ["c-first", "a-second", "b-third"]
             assert dict(bank.outbox()) == before
+
+    def test_a_file_that_the_bank_corrects_under_its_name_is_fetched_again(self) -> None:
+        with self.start_bank() as bank:
+            adapter = self.adapter_at(bank, bank.port)
+            bank.put_out("one", b"wrong")
+            bank.put_out("two", b"right")
+            seen = _seen(("one", b"wrong"), ("two", b"right"))
+            assert list(adapter.fetch(seen)) == []
+            bank.put_out("one", b"corrected")
+            assert list(adapter.fetch(seen)) == [FetchedFile("one", b"corrected")]
+            assert list(adapter.fetch({**seen, **_seen(("one", b"corrected"))})) == []
 
     def test_fetching_may_stop_half_way(self) -> None:
         with self.start_bank() as bank:
             adapter = self.adapter_at(bank, bank.port)
             for name in ("one", "two"):
                 bank.put_out(name, name.encode())
-            files = adapter.fetch(frozenset())
+            files = adapter.fetch({})
             assert next(files).name == "one"
             del files
-            assert [file.name for file in adapter.fetch(frozenset({"one"}))] == ["two"]
+            assert [file.name for file in adapter.fetch(_seen(("one", b"one")))] == ["two"]
 
     def test_several_threads_may_use_it_at_once(self) -> None:
         with self.start_bank() as bank:
@@ -130,7 +144,7 @@ class DoorContract(AdapterUnderTest):
             file = adapter.encode(self.sample_batch(adapter))
             with ThreadPoolExecutor(3) as threads:
                 sent = threads.submit(adapter.send, file)
-                fetched = threads.submit(lambda: list(adapter.fetch(frozenset())))
+                fetched = threads.submit(lambda: list(adapter.fetch({})))
                 asked = threads.submit(adapter.enquire, "never-sent", "never-sent")
                 assert sent.result(60)
                 assert fetched.result(60) == [FetchedFile("one", b"1")]
@@ -148,6 +162,10 @@ class DoorContract(AdapterUnderTest):
         assert state is (SendState.NOT_RECEIVED if arrived is None else SendState.RECEIVED)
         adapter.send(file)
         assert bank.received() == {file.name: file.content}
+
+
+def _seen(*files: tuple[str, bytes]) -> SeenFiles:
+    return {name: SeenFile(len(content), hashlib.sha256(content).digest()) for name, content in files}
 
 
 def _failure(adapter: BankAdapter, file: BankFile) -> Exception | None:

@@ -8,7 +8,7 @@ from bank_adapters.delimited_payments import NAME_LENGTH, write_payments
 from bank_adapters.delimited_status import read_status
 from bank_adapters.https_door import HttpsDoor
 from bank_adapters.options import limit_options
-from paysvc.bank_interface import BankFile, Capabilities, Channel, DuplicateKey, Enquiry, FetchedFile
+from paysvc.bank_interface import BankFile, Capabilities, Channel, DuplicateKey, Enquiry, FetchedFile, SeenFiles
 from paysvc.core.messages import BankReturns, PaymentBatch
 from paysvc.core.scan_mt940 import read_mt940
 from paysvc.domain.errors import FileRefused
@@ -57,5 +57,5 @@ class DelimitedAdapter:
     def enquire(self, file_name: str, message_id: str) -> Enquiry:
         return self._door.enquire(file_name)
 
-    def fetch(self, seen: frozenset[str]) -> Iterator[FetchedFile]:
+    def fetch(self, seen: SeenFiles) -> Iterator[FetchedFile]:
         return self._door.fetch(seen)

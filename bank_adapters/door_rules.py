@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from paysvc.bank_interface import SeenFiles
 from paysvc.domain.errors import FileRefused
 
 _REFUSAL = re.compile(r"([A-Z0-9]{2,35})(?:[ :]+(.*))?", re.DOTALL)
@@ -20,6 +21,12 @@ def is_unfinished(name: str) -> bool:
 def is_usable_name(name: str) -> bool:
     """True for a printable name of 1 to 200 characters that names nothing but a file in its folder."""
     return 1 <= len(name) <= 200 and name.isprintable() and not set(name) & set("/\\:") and name == name.strip()
+
+
+def is_seen(seen: SeenFiles, name: str, size: int | None, sha256: bytes | None = None) -> bool:
+    """True for a file that we have as the bank lists it; what its list does not say is taken for unchanged."""
+    before = seen.get(name)
+    return before is not None and size in (None, before.size) and sha256 in (None, before.sha256)
 
 
 def unusable_name() -> FileRefused:

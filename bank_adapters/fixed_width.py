@@ -8,7 +8,7 @@ from bank_adapters.fixed_width_payments import NAME_LENGTH, write_cash_list
 from bank_adapters.fixed_width_returns import read_cash_returns
 from bank_adapters.options import limit_options
 from bank_adapters.sftp_door import SftpDoor
-from paysvc.bank_interface import BankFile, Capabilities, Channel, DuplicateKey, Enquiry, FetchedFile
+from paysvc.bank_interface import BankFile, Capabilities, Channel, DuplicateKey, Enquiry, FetchedFile, SeenFiles
 from paysvc.core.messages import BankReturns, PaymentBatch
 
 
@@ -46,5 +46,5 @@ class FixedWidthAdapter:
     def enquire(self, file_name: str, message_id: str) -> Enquiry:
         return self._door.enquire(file_name)
 
-    def fetch(self, seen: frozenset[str]) -> Iterator[FetchedFile]:
+    def fetch(self, seen: SeenFiles) -> Iterator[FetchedFile]:
         return self._door.fetch(seen)

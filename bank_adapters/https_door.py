@@ -19,6 +19,7 @@ import httpx
 
 from bank_adapters.door_rules import (
     damaged,
+    is_seen,
     is_unfinished,
     is_usable_name,
     said,
@@ -33,6 +34,7 @@ from paysvc.bank_interface import (
     Enquiry,
     FetchedFile,
     OutcomeUnknown,
+    SeenFiles,
     SendState,
 )
 from paysvc.domain.errors import FileRefused
@@ -79,8 +81,8 @@ class HttpsDoor:
         """What the bank says of the file. Never raises: not to know is one of the answers."""
         return asyncio.run(self._enquire(file_name))
 
-    def fetch(self, seen: frozenset[str]) -> Iterator[FetchedFile]:
-        """New files that the bank lists, in its order (oldest first); removes nothing.
+    def fetch(self, seen: SeenFiles) -> Iterator[FetchedFile]:
+        """Files that the bank lists with bytes we do not have, in its order (oldest first); removes nothing.
 
         A file that cannot be taken (its name, its size, its digest) is passed over; when all
         others have been given out, `FileRefused` speaks of the first such. Raises `BankUnreachable`.
@@ -157,7 +159,7 @@ class HttpsDoor:
         async with self._client() as client:
             return await self._exchange(client, "GET", path, most)
 
-    async def _new_files(self, seen: frozenset[str], refused: list[FileRefused]) -> list[tuple[str, int, bytes]]:
+    async def _new_files(self, seen: SeenFiles, refused: list[FileRefused]) -> list[tuple[str, int, bytes]]:
         """Name, size and digest; what cannot be taken goes to `refused`."""
         answer = await self._ask("/outbox")
         listed = answer.fields().get("files")
@@ -166,7 +168,7 @@ class HttpsDoor:
         found = []
         for one in listed:
             name, size, digest = listed_file(one)
-            if name in seen or is_unfinished(name):
+            if is_seen(seen, name, size, digest) or is_unfinished(name):
                 continue
             if not is_usable_name(name):
                 refused.append(unusable_name())

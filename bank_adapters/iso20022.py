@@ -16,6 +16,7 @@ from paysvc.bank_interface import (
     EncodingProblem,
     Enquiry,
     FetchedFile,
+    SeenFiles,
 )
 from paysvc.core.emit_camt056 import write_camt056
 from paysvc.core.emit_checks import LONGEST_NAME, CannotBeWritten
@@ -89,5 +90,5 @@ class Iso20022Adapter:
     def enquire(self, file_name: str, message_id: str) -> Enquiry:
         return self._door.enquire(file_name)
 
-    def fetch(self, seen: frozenset[str]) -> Iterator[FetchedFile]:
+    def fetch(self, seen: SeenFiles) -> Iterator[FetchedFile]:
         return self._door.fetch(seen)

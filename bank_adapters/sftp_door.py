@@ -17,6 +17,7 @@ import asyncssh
 
 from bank_adapters.door_rules import (
     DUPLICATE,
+    is_seen,
     is_unfinished,
     is_usable_name,
     refusal_of,
@@ -33,6 +34,7 @@ from paysvc.bank_interface import (
     Enquiry,
     FetchedFile,
     OutcomeUnknown,
+    SeenFiles,
     SendState,
 )
 from paysvc.domain.errors import FileRefused
@@ -85,8 +87,8 @@ class SftpDoor:
         """Where the file lies at the bank. Never raises: not to know is one of the answers."""
         return asyncio.run(self._enquire(file_name))
 
-    def fetch(self, seen: frozenset[str]) -> Iterator[FetchedFile]:
-        """New files of `outbox`, oldest first; removes nothing.
+    def fetch(self, seen: SeenFiles) -> Iterator[FetchedFile]:
+        """New files of `outbox`, and those of another size than we have, oldest first; removes nothing.
 
         A file that cannot be taken (its name, its size) is passed over; when all others have
         been given out, `FileRefused` speaks of the first such. Raises `BankUnreachable`.
@@ -216,7 +218,7 @@ class SftpDoor:
             text = b""  # the bank moves the file first and writes the reason after
         return refusal_of(text.decode("utf-8", "replace"))
 
-    async def _new_files(self, seen: frozenset[str], refused: list[FileRefused]) -> list[tuple[str, int]]:
+    async def _new_files(self, seen: SeenFiles, refused: list[FileRefused]) -> list[tuple[str, int]]:
         """Name and size; what cannot be taken goes to `refused`."""
         async with self._session() as client:
             entries = await self._limited(client.readdir(self._path("outbox")))
@@ -225,7 +227,7 @@ class SftpDoor:
             name = _bytes(entry.filename).decode("utf-8", "replace")
             attributes = entry.attrs
             is_file = attributes.permissions is None or stat.S_ISREG(attributes.permissions)
-            if name in seen or is_unfinished(name) or not is_file:
+            if is_seen(seen, name, attributes.size) or is_unfinished(name) or not is_file:
                 continue
             if not is_usable_name(name) or "\ufffd" in name:
                 refused.append(unusable_name())

@@ -87,6 +87,18 @@ class FetchedFile:
     content: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class SeenFile:
+    """What we have of a file that a bank put out: the number of its bytes, and their SHA-256."""
+
+    size: int
+    sha256: bytes
+
+
+#: The files of a bank that we have, by the name under which it put them out; the last bytes of each.
+SeenFiles = Mapping[str, SeenFile]
+
+
 class BankUnreachable(Exception):
     """Nothing left us: not one byte of the file reached the bank. It may be sent again."""
 
@@ -141,10 +153,12 @@ class BankAdapter(Protocol):
         """Ask whether the bank has the file; safe to repeat."""
         ...
 
-    def fetch(self, seen: frozenset[str]) -> Iterator[FetchedFile]:
-        """Files the bank has put out whose names are not in `seen`, oldest first.
+    def fetch(self, seen: SeenFiles) -> Iterator[FetchedFile]:
+        """Files the bank has put out and we have not, oldest first.
 
-        Fetching never removes anything at the bank. Raises `BankUnreachable`.
+        Those whose names are not in `seen`, and those that are no longer what `seen` says, as far
+        as the bank's list tells (by size, by digest): it put a corrected file out under the same
+        name. Fetching never removes anything at the bank. Raises `BankUnreachable`.
         """
         ...
 

@@ -75,7 +75,8 @@ def _recall_payments(wiring: Wiring, arguments: Mapping[str, Any]) -> str:
 
 def _collect_returns(wiring: Wiring, arguments: Mapping[str, Any]) -> str:
     result = collect_returns(wiring.database, wiring.vault, wiring.banks, wiring.clock, SYSTEM_OFFICER)
-    return f"{len(result.new_files)} new file(s), {len(result.unreachable)} bank(s) unreachable"
+    unreachable, missing = len(result.unreachable), len(result.waiting)
+    return f"{len(result.new_files)} new file(s), {unreachable} bank(s) unreachable, {missing} statement(s) missing"
 
 
 def _reconcile_returns(wiring: Wiring, arguments: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from paysvc.bank_interface import (
     DuplicateKey,
     Enquiry,
     FetchedFile,
+    SeenFile,
+    SeenFiles,
     SendState,
 )
 from paysvc.bank_registry import Bank, BankRegistry
@@ -131,13 +134,16 @@ class PractisingBank:
             return Enquiry(SendState.REFUSED, self.refused[file_name])
         return Enquiry(SendState.RECEIVED if file_name in self.has else SendState.NOT_RECEIVED)
 
-    def fetch(self, seen: frozenset[str]) -> Iterator[FetchedFile]:
+    def fetch(self, seen: SeenFiles) -> Iterator[FetchedFile]:
         if not self.is_reachable:
             raise BankUnreachable("no route")
-        yield from (file for file in self.outbox if file.name not in seen)
+        for file in self.outbox:
+            if seen.get(file.name) != SeenFile(len(file.content), hashlib.sha256(file.content).digest()):
+                yield file
 
     def put_out(self, name: str, content: bytes) -> None:
-        self.outbox.append(FetchedFile(name, content))
+        """Under a name that is out already, in its place."""
+        self.outbox = [*(file for file in self.outbox if file.name != name), FetchedFile(name, content)]
 
     def parse_returns(self, name: str, content: bytes) -> BankReturns:
         if content == b"bug":

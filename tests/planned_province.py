@@ -18,6 +18,7 @@ from paysvc.bank_interface import (
     DuplicateKey,
     Enquiry,
     FetchedFile,
+    SeenFiles,
     SendState,
 )
 from paysvc.bank_registry import Bank, BankRegistry
@@ -136,7 +137,7 @@ class QuietBank:
     def enquire(self, file_name: str, message_id: str) -> Enquiry:
         return Enquiry(SendState.STILL_UNKNOWN)
 
-    def fetch(self, seen: frozenset[str]) -> Iterator[FetchedFile]:
+    def fetch(self, seen: SeenFiles) -> Iterator[FetchedFile]:
         return iter(())
 
 

@@ -54,7 +54,7 @@ def test_sftp_login_refused_leaves_nothing_sent() -> None:
         with pytest.raises(BankUnreachable, match="PermissionDenied"):
             door.send(FILE)
         with pytest.raises(BankUnreachable):
-            list(door.fetch(frozenset()))
+            list(door.fetch({}))
         assert door.enquire(FILE.name).state is SendState.STILL_UNKNOWN
 
 
@@ -143,10 +143,10 @@ def test_sftp_fetch_passes_over_what_is_no_file_of_ours_and_then_says_so() -> No
         before = sorted((bank.root / "outbox").iterdir())
         fetched: list[FetchedFile] = []
         with pytest.raises(FileRefused) as refused:
-            fetched.extend(SftpDoor(with_options(bank.options(bank.port), max_file_bytes="100")).fetch(frozenset()))
+            fetched.extend(SftpDoor(with_options(bank.options(bank.port), max_file_bytes="100")).fetch({}))
         assert refused.value.code in ("file_name_unusable", "file_too_large")
         assert sorted((bank.root / "outbox").iterdir()) == before
-        files = SftpDoor(with_options(bank.options(bank.port), max_file_bytes="100")).fetch(frozenset())
+        files = SftpDoor(with_options(bank.options(bank.port), max_file_bytes="100")).fetch({})
         assert [next(files).name, next(files).name] == ["good.xml", "later.xml"]
 
 
@@ -182,7 +182,7 @@ def test_https_a_wrong_token_leaves_nothing_sent() -> None:
         with pytest.raises(BankUnreachable, match="401"):
             door.send(FILE)
         with pytest.raises(BankUnreachable, match="401"):
-            list(door.fetch(frozenset()))
+            list(door.fetch({}))
         assert door.enquire(FILE.name).state is SendState.STILL_UNKNOWN
         assert bank.received() == {}
 
@@ -221,7 +221,7 @@ def test_https_a_service_that_is_none_is_not_followed_and_not_believed(habit: st
         with pytest.raises(BankUnreachable, match="302" if habit == "redirect" else "says nothing"):
             door.send(FILE)
         with pytest.raises(BankUnreachable):
-            list(door.fetch(frozenset()))
+            list(door.fetch({}))
         assert door.enquire(FILE.name).state is SendState.STILL_UNKNOWN
         assert bank.received() == {}
 
@@ -240,7 +240,7 @@ def test_https_a_file_that_arrives_damaged_is_passed_over_and_then_said() -> Non
         bank.put_out("one.txt", b"1")
         bank.habit = "bad_digest"
         with pytest.raises(FileRefused) as refused:
-            list(HttpsDoor(bank.options(bank.port)).fetch(frozenset()))
+            list(HttpsDoor(bank.options(bank.port)).fetch({}))
         assert (refused.value.code, refused.value.place) == ("digest_differs", "one.txt")
 
 
@@ -249,7 +249,7 @@ def test_https_fetch_passes_over_absurd_names_and_sizes_and_then_says_so() -> No
         for name in ("../../evil", "a/b", "a\nb", ".hidden", "n" * 300, "huge"):
             bank.put_out(name, b"x" * 101 if name == "huge" else b"1")
         bank.put_out("good.txt", b"1")
-        files = HttpsDoor(with_options(bank.options(bank.port), max_file_bytes="100")).fetch(frozenset())
+        files = HttpsDoor(with_options(bank.options(bank.port), max_file_bytes="100")).fetch({})
         assert next(files) == FetchedFile("good.txt", b"1")
         with pytest.raises(FileRefused):
             next(files)

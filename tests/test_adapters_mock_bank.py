@@ -83,7 +83,7 @@ def test_a_payment_order_comes_back_as_statuses_and_proved_statements(profile: s
         control(ready, "day", {"date": "2026-12-18"})
         assert adapter.enquire(file.name, file.message_id).state is SendState.RECEIVED
 
-        returns = [adapter.parse_returns(fetched.name, fetched.content) for fetched in adapter.fetch(frozenset())]
+        returns = [adapter.parse_returns(fetched.name, fetched.content) for fetched in adapter.fetch({})]
         statements = [statement for one in returns for statement in one.statements]
         statuses = [one.statuses for one in returns if one.statuses is not None]
         assert {one.answers_message_id for one in returns if one.kind == "status"} == {batch.message_id}

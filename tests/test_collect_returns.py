@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import func, select
 
-from paysvc.bank_interface import BankUnreachable, FetchedFile
+from paysvc.bank_interface import BankUnreachable, FetchedFile, SeenFiles
 from paysvc.clock import FixedClock
 from paysvc.domain.errors import NotAllowed
 from paysvc.domain.officers import Officer
@@ -16,7 +16,7 @@ from paysvc.services.collect_returns import collect_returns
 from paysvc.store.engine import Database
 from paysvc.store.tables import fetched_name, inbound_file
 from paysvc.store.vault import Vault
-from tests.payment_world import World, make_world
+from tests.payment_world import World, make_world, statement_file, statement_of
 
 
 @pytest.fixture
@@ -54,6 +54,24 @@ def test_a_name_is_fetched_once(world: World) -> None:
     assert [one.name for one in world.collect().files] == ["two"]
 
 
+def test_a_file_that_the_bank_corrects_under_its_name_is_fetched_and_judged_for_itself(world: World) -> None:
+    wrong = statement_of("ST1", 1, 1_000, [["STRANGER", 400, True, "X1"]], closing=599)
+    world.bank().put_out("statement", statement_file("M1", wrong))
+    world.collect()
+    assert [file.state for file in world.reconcile().files] == ["QUARANTINED"]
+    right = statement_file("M1", {**wrong, "closing": 600})
+    assert len(right) == len(statement_file("M1", wrong))
+    world.bank().put_out("statement", right)
+    assert [(file.name, file.is_new) for file in world.collect().files] == [("statement", True)]
+    assert [file.state for file in world.reconcile().files] == ["ACCEPTED"]
+    # Once each: neither the first bytes nor the second come again.
+    assert world.collect().files == ()
+    world.bank().put_out("statement", statement_file("M1", wrong))
+    assert [file.is_new for file in world.collect().files] == [False]
+    assert (world.collect().files, world.reconcile().files) == ((), ())
+    assert [state for _, _, _, state in stored(world)] == ["QUARANTINED", "ACCEPTED"]
+
+
 def test_the_same_bytes_under_another_name_count_once(world: World) -> None:
     world.bank().put_out("one", b"the same")
     world.bank().put_out("again", b"the same")
@@ -84,7 +102,7 @@ def test_one_bank_out_of_reach_does_not_keep_the_others_waiting(world: World) ->
 def test_what_came_before_the_line_broke_stays(
     world: World, monkeypatch: pytest.MonkeyPatch, failure: Exception, code: str
 ) -> None:
-    def break_off(seen: frozenset[str]) -> Iterator[FetchedFile]:
+    def break_off(seen: SeenFiles) -> Iterator[FetchedFile]:
         yield FetchedFile("one", b"1")
         raise failure
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from openapi_spec_validator import validate
 from paysvc.clock import FixedClock
 from paysvc.config import read_settings
 from paysvc.domain.officers import PERMISSIONS, Role
+from paysvc.domain.statement_watch import MissingStatement
 from paysvc.services.manage_officers import FIRST_START, add_officer, create_token
 from paysvc.store import schema
 from paysvc.web.access import public, verb_of
@@ -157,6 +159,19 @@ def test_metrics_speak_of_routes_and_not_of_paths(client: FlaskClient, tokens: d
     text = client.get("/metrics", headers=bearer(tokens[Role.AUDITOR])).get_data(as_text=True)
     assert 'route="/officers/<officer_id>"' in text
     assert "040150123456" not in text
+
+
+def test_metrics_count_the_banks_that_owe_us_a_statement(
+    client: FlaskClient, tokens: dict[Role, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shown() -> str:
+        text = client.get("/metrics", headers=bearer(tokens[Role.AUDITOR])).get_data(as_text=True)
+        return next(line for line in text.splitlines() if line.startswith("paysvc_banks_with_missing_statement "))
+
+    assert shown() == "paysvc_banks_with_missing_statement 0.0"
+    missing = [MissingStatement("AGRI", "••••0001", date(2026, 12, 4))]
+    monkeypatch.setattr("paysvc.web.observing.find_missing_statements", lambda *_: missing)
+    assert shown() == "paysvc_banks_with_missing_statement 1.0"
 
 
 def test_an_unforeseen_error_shows_nothing(app: Flask) -> None:

@@ -247,15 +247,18 @@ def submit_batches(context: click.Context, office: Office, cycle_code: str, outp
 @output_option
 @click.pass_context
 def collect_returns(context: click.Context, office: Office, output: str) -> None:
-    """Fetch what banks put out for us and keep it raw. Exits with 8 when a bank cannot be reached."""
+    """Fetch what banks put out for us and keep it raw.
+
+    Exits with 8 when a bank cannot be reached, and with 7 when one owes us a statement.
+    """
     with office.signed_in() as (wiring, actor):
         result = collect(wiring.database, wiring.vault, wiring.banks, wiring.clock, actor)
     rows = [{"bank": f.bank_code, "file": f.name, "bytes": f.size, "new": f.is_new} for f in result.files]
     show_rows(rows, output)
-    for failure in result.unreachable:
+    for failure in (*result.unreachable, *result.waiting):
         show_error(failure)
-    if result.unreachable:
-        context.exit(8)
+    if not result.is_complete:
+        context.exit(8 if result.unreachable else 7)
 
 
 @click.command("reconcile-returns", epilog=examples("paysvc reconcile-returns", "paysvc reconcile-returns -o json"))

@@ -88,8 +88,17 @@ def next_working_day(day: date, calendar: WorkingCalendar) -> date:
     A payment that falls on a Saturday, Sunday or holiday moves to the next working day
     (Decision 166/QĐ-BHXH).
     """
-    for step in range(_LONGEST_BREAK):
-        candidate = day + timedelta(days=step)
+    return _nearest_working_day(day, calendar, timedelta(days=1))
+
+
+def previous_working_day(day: date, calendar: WorkingCalendar) -> date:
+    """`day` itself when it is worked, else the last worked day before it."""
+    return _nearest_working_day(day, calendar, timedelta(days=-1))
+
+
+def _nearest_working_day(day: date, calendar: WorkingCalendar, step: timedelta) -> date:
+    for number in range(_LONGEST_BREAK):
+        candidate = day + number * step
         if calendar.is_working_day(candidate):
             return candidate
     raise ValueError(f"no working day within {_LONGEST_BREAK} days of {day}")

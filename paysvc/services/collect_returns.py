@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from paysvc.bank_interface import BankUnreachable, FetchedFile
+from paysvc.bank_interface import BankUnreachable, FetchedFile, SeenFiles
 from paysvc.bank_registry import Bank, BankRegistry
 from paysvc.clock import Clock
 from paysvc.domain.errors import ConnectorUnavailable, PaysvcError
 from paysvc.domain.officers import Officer, require
+from paysvc.domain.statement_watch import says_missing
+from paysvc.services.watch_statements import find_missing_statements
 from paysvc.store import audit_trail, returns
 from paysvc.store.engine import Database
 from paysvc.store.vault import Vault
@@ -29,14 +31,24 @@ class CollectedFile:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """What a run of collect-returns brought. Banks in `unreachable` may be asked again any time."""
+    """What a run of collect-returns brought. Banks in `unreachable` may be asked again any time.
+
+    `waiting` names the banks of which a statement did not come, as far as the files tell that were
+    decided before this run; a person asks for it.
+    """
 
     files: tuple[CollectedFile, ...]
     unreachable: tuple[PaysvcError, ...]
+    waiting: tuple[PaysvcError, ...] = ()
 
     @property
     def new_files(self) -> tuple[CollectedFile, ...]:
         return tuple(file for file in self.files if file.is_new)
+
+    @property
+    def is_complete(self) -> bool:
+        """True when every bank was reached and none owes us a statement."""
+        return not self.unreachable and not self.waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +72,19 @@ def collect_returns(database: Database, vault: Vault, banks: BankRegistry, clock
     unreachable: list[PaysvcError] = []
     for bank in banks:
         with database.read() as connection:
-            seen = returns.seen_names(connection, bank.settings.code)
+            seen = returns.seen_files(connection, bank.settings.code)
         kept: list[_Kept] = []
         failure = _fetch(bank, seen, vault, kept)
         if kept:
             files += _note(database, clock, actor, bank.settings.code, kept)
         if failure is not None:
             unreachable.append(failure)
-    return Collection(tuple(files), tuple(unreachable))
+    with database.read() as connection:
+        missing = find_missing_statements(connection, banks, clock.now())
+    return Collection(tuple(files), tuple(unreachable), tuple(map(says_missing, missing)))
 
 
-def _fetch(bank: Bank, seen: frozenset[str], vault: Vault, kept: list[_Kept]) -> PaysvcError | None:
+def _fetch(bank: Bank, seen: SeenFiles, vault: Vault, kept: list[_Kept]) -> PaysvcError | None:
     """Put the bank's files into the vault and name them in `kept`; None, or why it broke off."""
     door = _door(bank, seen)
     while True:
@@ -93,14 +107,14 @@ def _fetch(bank: Bank, seen: frozenset[str], vault: Vault, kept: list[_Kept]) ->
         kept.append(_Kept(fetched.name, vault.put(fetched.content), len(fetched.content)))
 
 
-def _door(bank: Bank, seen: frozenset[str]) -> Iterator[FetchedFile]:
+def _door(bank: Bank, seen: SeenFiles) -> Iterator[FetchedFile]:
     # A door that already fails when it is opened then fails like one that fails later.
     yield from bank.adapter.fetch(seen)
 
 
 def _note(database: Database, clock: Clock, actor: Officer, bank_code: str, kept: list[_Kept]) -> list[CollectedFile]:
     """Note what lies in the vault. Should the program end before this, the bank is asked for
-    the same names again, and gives the same bytes."""
+    the same files again, and gives the same bytes."""
     with database.write() as connection:
         now, found = clock.now(), []
         for one in kept:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from paysvc.bank_interface import SeenFile
 from paysvc.domain.errors import Conflict
 from paysvc.store.bulk import Same, insert_columns, next_ids
 from paysvc.store.tables import fetched_name, inbound_file, payment_status
@@ -49,16 +50,20 @@ class InboundFile:
     state: FileState
 
 
-def seen_names(connection: Connection, bank_code: str) -> frozenset[str]:
-    """The names that need not be fetched from this bank again."""
-    rows = connection.execute(select(fetched_name.c.name).where(fetched_name.c.bank_code == bank_code))
-    return frozenset(rows.scalars())
+def seen_files(connection: Connection, bank_code: str) -> dict[str, SeenFile]:
+    """What this bank gave us last under each name; it need not be fetched again while it is the same."""
+    rows = connection.execute(
+        select(fetched_name.c.name, inbound_file.c.size, inbound_file.c.sha256)
+        .join(inbound_file, inbound_file.c.id == fetched_name.c.inbound_file_id)
+        .where(fetched_name.c.bank_code == bank_code)
+    )
+    return {row.name: SeenFile(row.size, row.sha256) for row in rows}
 
 
 def store_file(connection: Connection, bank_code: str, name: str, sha256: bytes, size: int, at: datetime) -> bool:
     """Note a fetched file; True when its bytes are new, False when this bank gave them before.
 
-    Either way the name counts as fetched. The bytes must be in the vault already.
+    Either way the name counts as fetched, with these bytes. They must be in the vault already.
     """
     known = connection.execute(
         select(inbound_file.c.id).where(inbound_file.c.bank_code == bank_code, inbound_file.c.sha256 == sha256)
@@ -81,7 +86,7 @@ def store_file(connection: Connection, bank_code: str, name: str, sha256: bytes,
     connection.execute(
         dialect.insert(fetched_name)
         .values(bank_code=bank_code, name=name[:255], inbound_file_id=file_id)
-        .on_conflict_do_nothing(index_elements=["bank_code", "name"])
+        .on_conflict_do_update(index_elements=["bank_code", "name"], set_={"inbound_file_id": file_id})
     )
     return known is None
 

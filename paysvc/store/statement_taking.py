@@ -25,6 +25,7 @@ from paysvc.store import batches, bookings, lost_files, money_moves, sending, st
 from paysvc.store.bookings import Columns, NewDiscrepancy
 from paysvc.store.bulk import WithNulls
 from paysvc.store.returns import InboundFile
+from paysvc.store.statement_watch import EARLIER_WAITS, LATER_WAITS
 from paysvc.store.statements import BelievedStatement
 from paysvc.store.taking import MustWait, Taken
 
@@ -102,11 +103,22 @@ def _is_same(
 
 
 def _require_continuity(believed: list[BelievedStatement], statement: Statement) -> None:
-    answer = fit([one.link for one in believed], _link(statement))
+    link = _link(statement)
+    answer = fit([one.link for one in believed], link)
     if answer is Fit.GAP:
-        raise MustWait(answer.value, "A statement between this one and those we have is missing.")
+        raise _missing_between([one.link for one in believed], link)
     if answer is not Fit.FITS:
         raise FileRefused(answer.value, _WHY[answer])
+
+
+def _missing_between(believed: list[Link], new: Link) -> MustWait:
+    """Between which days a statement is missing: what an officer asks the bank for."""
+    first, last = (choose(believed, key=lambda one: one.order) for choose in (min, max))
+    is_later = new.order > first.order
+    before, after = (last, new) if is_later else (new, first)
+    days = " and ".join(f"that of {one.to_date or 'no day'}" for one in (before, after))
+    code = LATER_WAITS if is_later else EARLIER_WAITS
+    return MustWait(code, f"A statement is missing between {days}.")
 
 
 _WHY = {

@@ -9,9 +9,10 @@ from typing import Any
 
 import structlog
 from flask import Blueprint, Flask, Response, g, request
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from paysvc.domain.errors import PaysvcError
+from paysvc.services.watch_statements import find_missing_statements
 from paysvc.store import schema
 from paysvc.web.access import needs, public, wiring
 
@@ -30,6 +31,9 @@ class Meters:
         )
         self.seconds = Histogram(
             "paysvc_http_request_seconds", "Time to answer", ["method", "route"], registry=self.registry
+        )
+        self.missing_statements = Gauge(
+            "paysvc_banks_with_missing_statement", "Banks of which a statement did not come", registry=self.registry
         )
 
 
@@ -106,4 +110,7 @@ def metrics() -> Response:
     from flask import current_app
 
     meters: Meters = current_app.extensions["paysvc_meters"]
+    with wiring().database.read() as connection:
+        missing = find_missing_statements(connection, wiring().banks, wiring().clock.now())
+    meters.missing_statements.set(len(missing))
     return Response(generate_latest(meters.registry), content_type=CONTENT_TYPE_LATEST)

@@ -22,6 +22,7 @@ from paysvc.bank_interface import (
     Enquiry,
     FetchedFile,
     OutcomeUnknown,
+    SeenFiles,
     SendState,
 )
 from paysvc.clock import FixedClock
@@ -200,7 +201,7 @@ class ModelBank:
             self.words.add(message)
         return Enquiry(SendState.NOT_RECEIVED)
 
-    def give(self, seen: frozenset[str]) -> Iterator[FetchedFile]:
+    def give(self, seen: SeenFiles) -> Iterator[FetchedFile]:
         """The outbox; after `gives` files the line breaks."""
         for number, (name, paper) in enumerate([one for one in self.outbox if one[0] not in seen]):
             if number >= self.gives:
@@ -348,5 +349,5 @@ class ModelAdapter(PractisingBank):
     def enquire(self, file_name: str, message_id: str) -> Enquiry:
         return self.at_bank.answer(message_id)
 
-    def fetch(self, seen: frozenset[str]) -> Iterator[FetchedFile]:
+    def fetch(self, seen: SeenFiles) -> Iterator[FetchedFile]:
         return self.at_bank.give(seen)

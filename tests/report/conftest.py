@@ -26,6 +26,7 @@ from paysvc.bank_interface import (
     DuplicateKey,
     Enquiry,
     FetchedFile,
+    SeenFiles,
     SendState,
 )
 from paysvc.bank_registry import Bank, BankRegistry
@@ -98,7 +99,7 @@ class _Adapter:
     def enquire(self, file_name: str, message_id: str) -> Enquiry:
         return Enquiry(SendState.STILL_UNKNOWN)
 
-    def fetch(self, seen: frozenset[str]) -> Iterator[FetchedFile]:
+    def fetch(self, seen: SeenFiles) -> Iterator[FetchedFile]:
         return iter(())
 
 

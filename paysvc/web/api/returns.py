@@ -34,6 +34,7 @@ class CollectedFileSchema(Schema):
 class CollectionSchema(Schema):
     files = fields.List(fields.Nested(CollectedFileSchema), required=True)
     unreachable = fields.List(fields.Nested(FailureSchema), required=True)
+    waiting = fields.List(fields.Nested(FailureSchema), required=True)
 
 
 class FileReportSchema(Schema):
