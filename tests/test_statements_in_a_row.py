@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -185,18 +185,18 @@ def offices(
         one.close()
 
 
-def bytes_of(place: int, file: Sequence[Stated], padding: bytes = b"") -> bytes:
-    said = [
-        statement_of(
-            one.link.name, one.link.sequence, one.link.opening_vnd, one.lines,
-            **{"from": str(one.link.from_date), "to": str(one.link.to_date), "closing": one.link.closing_vnd},
-        )
-        for one in file
-    ]  # fmt: skip
-    return statement_file(f"M{place}", *said) + padding
+def bytes_of(place: int, file: Sequence[Stated]) -> bytes:
+    said = []
+    for one in file:
+        link = one.link
+        where = {"sequence": link.sequence, "from": str(link.from_date), "to": str(link.to_date)}
+        said.append(statement_of(link.name, 1, link.opening_vnd, one.lines, **where, closing=link.closing_vnd))
+    return statement_file(f"M{place}", *said)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
+)
 @given(data=st.data())
 def test_an_honest_year_is_believed_line_by_line_and_a_false_day_is_not(
     offices: Iterator[PayingOffice], data: st.DataObject
