@@ -7,8 +7,9 @@ their repetition shows in the end.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.exc import DataError
@@ -23,7 +24,7 @@ from paysvc.store import audit_trail, batches, returns
 from paysvc.store.engine import Database
 from paysvc.store.recall_taking import take_recall_answers
 from paysvc.store.returns import FileState, InboundFile
-from paysvc.store.statement_taking import take_statements
+from paysvc.store.statement_taking import find_together, take_statements, take_together, waiting_file
 from paysvc.store.status_taking import take_statuses
 from paysvc.store.taking import MustWait, Taken
 from paysvc.store.vault import Vault
@@ -79,7 +80,8 @@ def reconcile_returns(
     """Work through every file that is not decided yet, oldest first.
 
     A file that waits for another (an earlier statement, a batch of ours) is looked at again
-    as soon as something it may have waited for was accepted. Raises `NotAllowed`.
+    as soon as something it may have waited for was accepted. Where nothing else helps,
+    statements that wait for one another are taken at once. Raises `NotAllowed`.
     """
     require(actor, VERB)
     database.require_writable()
@@ -107,7 +109,15 @@ def reconcile_returns(
                 accepted.add(file.bank_code)
             done += report.state is not FileState.PARKED
             progress(done, total)
-        queue = _reread(desk, [file for file in parked if file.bank_code in accepted])
+        queue = [file for file in parked if file.bank_code in accepted]
+        if not queue:
+            for report, file in _decide_together(desk, parked):
+                reports[file.id] = report
+                done += 1
+                parked.remove(file)
+                accepted.add(file.bank_code)
+            queue = [file for file in parked if file.bank_code in accepted]
+        queue = _reread(desk, queue)
     progress(total, total)
     return Reconciliation(tuple(reports.values()), tuple(waiting))
 
@@ -135,6 +145,46 @@ def _decide(desk: _Desk, file: InboundFile) -> FileReport:
         return _not_taken(desk, file, said, FileState.QUARANTINED, "content_not_storable", reason)
 
 
+def _decide_together(desk: _Desk, parked: list[InboundFile]) -> Iterator[tuple[FileReport, InboundFile]]:
+    """For each bank, the parked statements that can be believed only at once, if there are any."""
+    for code in sorted({file.bank_code for file in parked}):
+        bank, waiting = desk.banks.get(code), []
+        of_bank = {file.id: file for file in parked if file.bank_code == code}
+        # Their lines are let go: many large files may wait.
+        for file in _reread(desk, list(of_bank.values())):
+            try:
+                said = _parse(bank, file.name, desk.vault.get(file.sha256))
+                if said.kind == "statement":
+                    waiting.append(waiting_file(bank.settings, file, said))
+            except PaysvcError:
+                continue
+        if len(waiting) < 2:
+            continue
+        with desk.database.read() as connection:
+            chosen = find_together(connection, bank.settings, waiting)
+        try:
+            reports = _take_together(desk, bank, chosen)
+        except (PaysvcError, MustWait, DataError):
+            continue  # Nothing of it was written; each waits on, or is judged alone.
+        for report, file in zip(reports, chosen, strict=True):
+            yield report, of_bank[file.id]
+
+
+def _take_together(desk: _Desk, bank: Bank, files: list[InboundFile]) -> list[FileReport]:
+    """All of some statement files in one transaction. Raises `MustWait`, `FileRefused`, `Conflict`."""
+    if not files:
+        return []
+    read = [(file, _parse(bank, file.name, desk.vault.get(file.sha256))) for file in files]
+    now = desk.clock.now()
+    with desk.database.write() as connection:
+        batches.queue_for_money(connection)
+        everything = take_together(connection, bank.settings, read, now)
+        return [
+            _taken(desk, connection, file, said, taken, now)
+            for (file, said), taken in zip(read, everything, strict=True)
+        ]
+
+
 def _parse(bank: Bank, name: str, content: bytes) -> BankReturns:
     try:
         return bank.read_returns(name, content)
@@ -158,14 +208,21 @@ def _take(desk: _Desk, bank: Bank, file: InboundFile, said: BankReturns) -> File
             taken = take_recall_answers(connection, bank.settings, file, said, now)
         else:
             taken = take_statuses(connection, bank.settings, file, said, _reader(desk, bank), now)
-        state = FileState.REPEATED if taken.is_repetition else FileState.ACCEPTED
-        code = "said_before" if taken.is_repetition else ""
-        reason = "Everything in it was said in a file before." if taken.is_repetition else ""
-        returns.decide_file(
-            connection, file, state, now, kind=said.kind, bank_message_id=said.bank_message_id,
-            reason_code=code, reason=reason,
-        )  # fmt: skip
-        _note(desk, connection, file, {"state": state.value, "kind": said.kind, **taken.figures()})
+        return _taken(desk, connection, file, said, taken, now)
+
+
+def _taken(
+    desk: _Desk, connection: Any, file: InboundFile, said: BankReturns, taken: Taken, now: datetime
+) -> FileReport:
+    """Write down that a file was taken, in the transaction in which it was."""
+    state = FileState.REPEATED if taken.is_repetition else FileState.ACCEPTED
+    code = "said_before" if taken.is_repetition else ""
+    reason = "Everything in it was said in a file before." if taken.is_repetition else ""
+    returns.decide_file(
+        connection, file, state, now, kind=said.kind, bank_message_id=said.bank_message_id,
+        reason_code=code, reason=reason,
+    )  # fmt: skip
+    _note(desk, connection, file, {"state": state.value, "kind": said.kind, **taken.figures()})
     return FileReport(file.bank_code, file.name, said.kind, state, code, reason, taken)
 
 

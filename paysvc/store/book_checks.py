@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from itertools import pairwise
+from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select
@@ -297,34 +298,54 @@ def statements(connection: Connection) -> Examined:
 
 
 def balances(connection: Connection) -> Examined:
-    """The row of an account's statements, by day and running number: each opens where the last one closed."""
+    """The row of an account's statements, day by day: each day begins where the one before it ended.
+
+    Within a day every balance is left as often as it is come to, but for the first and the last.
+    """
     head = bank_statement.c
     rows = connection.execute(
         select(
-            head.bank_code,
-            head.account,
-            head.statement_id,
-            head.to_date,
-            head.sequence,
-            head.opening_vnd,
-            head.closing_vnd,
-        ).order_by(head.bank_code, head.account, head.id)
+            head.bank_code, head.account, head.statement_id, head.to_date, head.opening_vnd, head.closing_vnd
+        ).order_by(head.bank_code, head.account, head.sequence, head.id)
     ).all()
     by_account: dict[tuple[str, str], list[Any]] = {}
     for row in rows:
         by_account.setdefault((row.bank_code, row.account), []).append(row)
     found = [
-        Difference(
-            Equation.BALANCES,
-            f"statement {after.statement_id} of {after.bank_code}",
-            str(int(before.closing_vnd)),
-            str(int(after.opening_vnd)),
-        )
+        Difference(Equation.BALANCES, f"statement {one.statement_id} of {one.bank_code}", expected, opening)
         for of_account in by_account.values()
-        for before, after in pairwise(sorted(of_account, key=lambda one: (str(one.to_date or ""), one.sequence or 0)))
-        if before.closing_vnd != after.opening_vnd
+        for one, expected, opening in _not_joined(of_account)
     ]
     return _examined(Equation.BALANCES, len(rows), found)
+
+
+def _not_joined(of_account: list[Any]) -> Iterator[tuple[Any, str, str]]:
+    """Statements that no other leads to, each with the balance before it and the one it opens with."""
+    is_dated = all(one.to_date for one in of_account)
+
+    def day_of(one: Any) -> str:
+        return str(one.to_date) if is_dated else ""
+
+    at: set[int] = set()
+    for _, day in groupby(sorted(of_account, key=day_of), day_of):
+        of_day = list(day)
+        openings = [int(one.opening_vnd) for one in of_day]
+        surplus = Counter(openings)
+        surplus.subtract(int(one.closing_vnd) for one in of_day)
+        left, come_to = +surplus, -surplus
+        # A day that ends as it began may begin at any balance it passes.
+        passed = at & set(openings) if at else set(openings)
+        if left:
+            begins = next((balance for balance in at if left[balance]), None) if at else min(left)
+            wrong = left - Counter([] if begins is None else [begins])
+            at, before = set(come_to), at
+        else:
+            wrong = Counter() if passed else Counter(openings[:1])
+            at, before = passed or set(openings), at
+        for one in of_day:
+            if wrong[int(one.opening_vnd)] > 0:
+                wrong[int(one.opening_vnd)] -= 1
+                yield one, " or ".join(map(str, sorted(before or come_to))), str(int(one.opening_vnd))
 
 
 def payments_of(connection: Connection, batch_id: int) -> list[tuple[str, int]]:

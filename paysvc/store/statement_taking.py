@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -20,7 +21,7 @@ from paysvc.domain.errors import FileRefused
 from paysvc.domain.instructions import BatchState
 from paysvc.domain.money import VND
 from paysvc.domain.reconciliation import DiscrepancyKind
-from paysvc.domain.statement_chain import Fit, Link, fit
+from paysvc.domain.statement_chain import Fit, Link, fit, is_same_place, together, what_is_missing
 from paysvc.store import batches, bookings, lost_files, money_moves, sending, statements
 from paysvc.store.bookings import Columns, NewDiscrepancy
 from paysvc.store.bulk import WithNulls
@@ -48,32 +49,84 @@ def take_statements(
     Raises `FileRefused` for a statement that does not prove itself, is not about our account
     or contradicts its neighbours, and `MustWait` while one before it is missing.
     """
-    if not said.statements:
-        raise FileRefused("no_statement", "The file holds no account statement.")
-    for statement in said.statements:
-        _require_proved(bank, statement)
-    taken = Taken(is_repetition=True)
-    in_order = sorted(said.statements, key=lambda one: (one.account, _link(one).order))
-    for statement in in_order:
-        believed = statements.list_statements(connection, bank.code, statement.account)
-        if _says_what_was_said(connection, believed, statement):
-            continue
-        _require_continuity(believed, statement)
-        taken = _take(connection, bank.code, file, statement, at, taken)
-    return taken
+    return take_together(connection, bank, [(file, said)], at)[0]
+
+
+def take_together(
+    connection: Connection, bank: BankSettings, files: Sequence[tuple[InboundFile, BankReturns]], at: datetime
+) -> list[Taken]:
+    """As `take_statements`, for files none of which fits without the others (see `find_together`)."""
+    for _, said in files:
+        require_proved(bank, said)
+    believed = statements.list_statements(connection, bank.code, bank.debtor.account)
+    kept: list[Statement] = []
+    news = [_unsaid(connection, believed, kept, said) for _, said in files]
+    if kept:
+        _require_continuity(believed, kept)
+    return [_take_new(connection, bank.code, file, new, at) for (file, _), new in zip(files, news, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingFile:
+    """What a parked file's place in the row depends on: its statements without their lines."""
+
+    file: InboundFile
+    links: tuple[Link, ...]
+    #: Tells statements apart that stand alike; of no meaning in another process.
+    said: tuple[int, ...]
+
+
+def waiting_file(bank: BankSettings, file: InboundFile, said: BankReturns) -> WaitingFile:
+    """Raises `FileRefused` as `take_statements` does for a statement that does not prove itself."""
+    require_proved(bank, said)
+    keys = tuple(hash(tuple(statements.line_keys(one.entries))) for one in said.statements)
+    return WaitingFile(file, tuple(map(_link, said.statements)), keys)
+
+
+def find_together(connection: Connection, bank: BankSettings, waiting: Sequence[WaitingFile]) -> list[InboundFile]:
+    """Those of the waiting files that can be believed only at once; [] when there are none."""
+    believed = [one.link for one in statements.list_statements(connection, bank.code, bank.debtor.account)]
+    # Of a statement that waits in several files, one does; the others then repeat it.
+    seen: set[tuple[object, ...]] = set()
+    links: list[list[Link]] = []
+    for one in waiting:
+        links.append([])
+        for link, said in zip(one.links, one.said, strict=True):
+            place = (link.sequence, link.from_date, link.to_date, link.opening_vnd, link.closing_vnd, said)
+            if place not in seen:
+                links[-1].append(link)
+            seen.add(place)
+    return [waiting[place].file for place in together(believed, links)]
 
 
 def _link(statement: Statement) -> Link:
-    opening, closing = statement.proof.opening_vnd, statement.proof.closing_vnd
-    return Link(statement.sequence, statement.to_date, opening or 0, closing or 0)
+    proof = statement.proof
+    opening, closing = proof.opening_vnd or 0, proof.closing_vnd or 0
+    return Link(statement.sequence, statement.to_date, opening, closing, statement.from_date, statement.statement_id)
 
 
-def _require_proved(bank: BankSettings, statement: Statement) -> None:
-    if statement.account != bank.debtor.account:
-        raise FileRefused("account_not_ours", "The statement is about another account than the configured one.")
-    problems = problems_of(statement)
-    if problems:
-        raise FileRefused("statement_not_proved", " ".join(problems))
+def require_proved(bank: BankSettings, said: BankReturns) -> None:
+    """Raises `FileRefused` unless each statement of a file is about our account and proves itself."""
+    if not said.statements:
+        raise FileRefused("no_statement", "The file holds no account statement.")
+    for statement in said.statements:
+        if statement.account != bank.debtor.account:
+            raise FileRefused("account_not_ours", "The statement is about another account than the configured one.")
+        problems = problems_of(statement)
+        if problems:
+            raise FileRefused("statement_not_proved", " ".join(problems))
+
+
+def _unsaid(
+    connection: Connection, believed: list[BelievedStatement], kept: list[Statement], said: BankReturns
+) -> list[Statement]:
+    """The statements of a file that are neither believed nor among `kept`, to which they are added."""
+    found = []
+    for statement in sorted(said.statements, key=lambda one: _link(one).order):
+        if not _says_what_was_said(connection, believed, statement) and not _is_among(kept, statement):
+            found.append(statement)
+            kept.append(statement)
+    return found
 
 
 def _says_what_was_said(connection: Connection, believed: list[BelievedStatement], statement: Statement) -> bool:
@@ -82,16 +135,35 @@ def _says_what_was_said(connection: Connection, believed: list[BelievedStatement
     Raises `FileRefused` when the bank uses an id again for something else.
     """
     link, keys = _link(statement), statements.line_keys(statement.entries)
-    # Lines without a bank's reference could be alike on two days; a running number tells.
-    is_marked = bool(keys) and all(key[0] for key in keys)
     for other in believed:
-        has_its_id = other.statement_id == statement.statement_id
-        could_be = has_its_id or other.link.sequence == link.sequence is not None or is_marked
-        if could_be and _is_same(connection, other, link, keys):
+        if _could_be(other.link, link, keys) and _is_same(connection, other, link, keys):
             return True
-        if has_its_id:
-            raise FileRefused("statement_changed", "The bank gave another statement under this id before.")
+        _require_other_id(other.statement_id, statement)
     return False
+
+
+def _is_among(kept: list[Statement], statement: Statement) -> bool:
+    """As `_says_what_was_said`, about statements that are not in the store yet."""
+    if not kept:
+        return False
+    link, keys = _link(statement), statements.line_keys(statement.entries)
+    for other in kept:
+        as_before = (other.proof.opening_vnd, other.proof.closing_vnd) == (link.opening_vnd, link.closing_vnd)
+        if as_before and _could_be(_link(other), link, keys) and statements.line_keys(other.entries) == keys:
+            return True
+        _require_other_id(other.statement_id, statement)
+    return False
+
+
+def _could_be(other: Link, link: Link, keys: Sequence[tuple[str, str, int, bool, str]]) -> bool:
+    # Lines without a bank's reference could be alike on two days; a running number or the days tell.
+    is_marked = bool(keys) and all(key[0] for key in keys)
+    return is_marked or other.name == link.name or is_same_place(other, link)
+
+
+def _require_other_id(statement_id: str, statement: Statement) -> None:
+    if statement_id == statement.statement_id:
+        raise FileRefused("statement_changed", "The bank gave another statement under this id before.")
 
 
 def _is_same(
@@ -102,23 +174,15 @@ def _is_same(
     return other.line_count == len(keys) and statements.read_line_keys(connection, other.id) == keys
 
 
-def _require_continuity(believed: list[BelievedStatement], statement: Statement) -> None:
-    link = _link(statement)
-    answer = fit([one.link for one in believed], link)
+def _require_continuity(believed: list[BelievedStatement], kept: list[Statement]) -> None:
+    chain, new = [one.link for one in believed], list(map(_link, kept))
+    answer = fit(chain, new)
     if answer is Fit.GAP:
-        raise _missing_between([one.link for one in believed], link)
+        # A later one that waits says that the bank has gone on: that rings at once.
+        is_later = max(one.order for one in new) > min(one.order for one in chain)
+        raise MustWait(LATER_WAITS if is_later else EARLIER_WAITS, what_is_missing(chain, new))
     if answer is not Fit.FITS:
         raise FileRefused(answer.value, _WHY[answer])
-
-
-def _missing_between(believed: list[Link], new: Link) -> MustWait:
-    """Between which days a statement is missing: what an officer asks the bank for."""
-    first, last = (choose(believed, key=lambda one: one.order) for choose in (min, max))
-    is_later = new.order > first.order
-    before, after = (last, new) if is_later else (new, first)
-    days = " and ".join(f"that of {one.to_date or 'no day'}" for one in (before, after))
-    code = LATER_WAITS if is_later else EARLIER_WAITS
-    return MustWait(code, f"A statement is missing between {days}.")
 
 
 _WHY = {
@@ -126,6 +190,13 @@ _WHY = {
     Fit.CLOSING_DIFFERS: "It does not close with the balance with which the statement after it opens.",
     Fit.NUMBER_USED: "Another statement of this account bears its running number.",
 }
+
+
+def _take_new(connection: Connection, bank_code: str, file: InboundFile, news: list[Statement], at: datetime) -> Taken:
+    taken = Taken(is_repetition=True)
+    for statement in news:
+        taken = _take(connection, bank_code, file, statement, at, taken)
+    return taken
 
 
 def _take(

@@ -47,7 +47,7 @@ def list_statements(connection: Connection, bank_code: str, account: str) -> lis
             statement_id=row.statement_id,
             file_name=row.name,
             file_sha256=row.sha256,
-            link=Link(row.sequence, row.to_date, row.opening_vnd, row.closing_vnd),
+            link=Link(row.sequence, row.to_date, row.opening_vnd, row.closing_vnd, row.from_date, row.statement_id),
             debits_vnd=row.debits_vnd,
             credits_vnd=row.credits_vnd,
             line_count=row.line_count,
