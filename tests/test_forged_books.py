@@ -310,7 +310,9 @@ def test_each_forging_is_named(month: Month) -> None:
     assert everything(month) == (), "the transactions were not rolled back"
 
 
-#: What only the kept bytes show.
+#: What only the kept bytes show, under this equation.
+READ_AGAIN = Equation.STATUS_FILES.value
+
 IN_FILES: dict[str, tuple[str, str]] = {
     "a status that changes nothing is taken out": (
         f"DELETE FROM payment_status WHERE status = 'ACSP' AND instruction_id = {_OF % 'silent'}",
@@ -343,7 +345,7 @@ def test_status_files_are_read_again(month: Month, what: str) -> None:
         connection.commit()
         if month.office.database.is_postgresql:
             connection.execute(text("SET session_replication_role = DEFAULT"))
-    found = [one for one in everything(month) if one.equation is Equation.STATUS_FILES]
+    found = [one for one in everything(month) if one.equation == READ_AGAIN]
     assert {one.expected for one in found} == {expected}
 
 

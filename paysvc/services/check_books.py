@@ -12,7 +12,7 @@ from paysvc.domain.errors import DoesNotReconcile
 from paysvc.domain.officers import Officer, require
 from paysvc.domain.progress import Progress, silent
 from paysvc.services.check_kept_files import KeptFiles
-from paysvc.store import audit_trail, book_checks
+from paysvc.store import audit_trail, book_checks, findings
 from paysvc.store.engine import Database
 from paysvc.store.vault import Vault
 
@@ -65,8 +65,13 @@ def check_books(
     found = BooksChecked(tuple(examined))
     # Asked above all of a database that somebody put back.
     with database.write(in_doubt=True) as connection:
-        detail = {"differences": len(found.differences), "with_files": with_files}
-        audit_trail.append(connection, clock.now(), actor, VERB, "books", detail)
+        detail = {
+            "differences": len(found.differences),
+            "with_files": with_files,
+            "asked": [one.equation.value for one in found.examined],
+            "differing": findings.findings(found.examined),
+        }
+        audit_trail.append(connection, clock.now(), actor, VERB, findings.SUBJECT, detail)
     return found
 
 

@@ -159,7 +159,7 @@ def _misplaced_statuses(connection: Connection) -> Iterator[Difference]:
         .limit(MOST_NAMED)
     )
     for name in rows.scalars():
-        yield Difference(Equation.STATES, f"status under {name}", "its payment", "another")
+        yield Difference(Equation.STATES, f"status under {name}", "its payment", "none, or another")
 
 
 def _batch_states(connection: Connection) -> tuple[list[Difference], int]:
