@@ -5,8 +5,9 @@ from __future__ import annotations
 from bank_adapters.contract_samples import with_value
 from bank_adapters.contract_subject import AdapterUnderTest
 from bank_adapters.door_rules import is_usable_name
-from paysvc.bank_interface import BankAdapter, BankFile, Capabilities, Channel, EncodingImpossible
+from paysvc.bank_interface import BankAdapter, BankFile, Capabilities, Channel, EncodingImpossible, ReadsPayments
 from paysvc.core.messages import ControlTotals, PaymentBatch
+from paysvc.domain.errors import FileRefused
 
 #: What a name may hold that ends a field, a line, a quotation, a tag or a letter's side of the page.
 HOSTILE_NAMES = (
@@ -48,6 +49,21 @@ class EncodingContract(AdapterUnderTest):
                 at = text.find(reference, at)
                 assert at >= 0, f"{reference} is missing or out of order"
                 assert str(amount) in text[at : at + 1000], f"the amount of {reference} is not near it"
+
+    def test_what_it_wrote_it_reads_again_if_it_reads_its_files_at_all(self) -> None:
+        with self.adapter() as adapter:
+            if isinstance(adapter, ReadsPayments):
+                batch = self.sample_batch(adapter, 200)
+                content = adapter.encode(batch).content
+                read = adapter.read_payments(content)
+                assert read.end_to_end_id == batch.payments.end_to_end_id
+                assert read.amount_vnd.tolist() == batch.payments.amount_vnd.tolist()
+                for damaged in (b"", content[: len(content) // 2], content[:-1] + b"!"):
+                    try:
+                        adapter.read_payments(damaged)
+                    except FileRefused:
+                        continue
+                    raise AssertionError("bytes that are no whole file of payments were read")
 
     def test_another_amount_gives_another_file(self) -> None:
         with self.adapter() as adapter:

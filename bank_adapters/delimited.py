@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bank_adapters.delimited_payments import NAME_LENGTH, write_payments
+from bank_adapters.delimited_payments import NAME_LENGTH, read_payments, write_payments
 from bank_adapters.delimited_status import read_status
 from bank_adapters.https_door import HttpsDoor
 from bank_adapters.options import limit_options
 from paysvc.bank_interface import BankFile, Capabilities, Channel, DuplicateKey, Enquiry, FetchedFile, SeenFiles
+from paysvc.core.columns import SentColumns
 from paysvc.core.messages import BankReturns, PaymentBatch
 from paysvc.core.scan_mt940 import read_mt940
 from paysvc.domain.errors import FileRefused
@@ -37,6 +38,10 @@ class DelimitedAdapter:
     def encode(self, batch: PaymentBatch) -> BankFile:
         """`{message_id}.txt`; raises `EncodingImpossible`."""
         return write_payments(batch)
+
+    def read_payments(self, content: bytes) -> SentColumns:
+        """What a file of `encode` orders; raises `FileRefused`."""
+        return read_payments(content)
 
     def parse_returns(self, name: str, content: bytes) -> BankReturns:
         """A status file or an MT940 statement, told apart by content, never by name; raises `FileRefused`."""

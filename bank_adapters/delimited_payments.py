@@ -1,8 +1,10 @@
-"""A batch as a delimited file: `H|`, `D|`, `T|` lines in Windows-1258 (docs/for-banks.md, part B)."""
+"""A batch as a delimited file: `H|`, `D|`, `T|` lines in Windows-1258 (docs/for-banks.md, part B); and back."""
 
 from __future__ import annotations
 
 import hashlib
+
+import numpy as np
 
 from bank_adapters.compact_time import compact_time
 from bank_adapters.delimited_windows1258 import to_windows_1258
@@ -16,9 +18,11 @@ from bank_adapters.payment_checks import (
     rows_with_control_characters,
 )
 from paysvc.bank_interface import BankFile
+from paysvc.core.columns import SentColumns
 from paysvc.core.messages import PaymentBatch
-from paysvc.core.text_column import TextColumn
-from paysvc.domain.money import MAX_PAYMENT_VND
+from paysvc.core.text_column import CategoryColumn, TextColumn
+from paysvc.domain.errors import FileRefused
+from paysvc.domain.money import MAX_PAYMENT_VND, VND
 
 SEPARATOR = "|"
 LINE_END = b"\r\n"
@@ -45,6 +49,30 @@ def write_payments(batch: PaymentBatch) -> BankFile:
     digest = hashlib.sha256(body).hexdigest()
     trailer = f"T|{totals.count}|{totals.sum_vnd}|{digest}".encode("ascii") + LINE_END
     return BankFile(f"{batch.message_id}.txt", body + trailer, batch.message_id, totals)
+
+
+def read_payments(content: bytes) -> SentColumns:
+    """What such a file orders. Raises `FileRefused` unless its lines, its totals and its digest hold together."""
+    body = content[: content.rfind(b"\r\nT|") + len(LINE_END)]
+    header, *details = [line.split(b"|") for line in body.split(LINE_END)[:-1]] or [[]]
+    trailer = content[len(body) :].removesuffix(LINE_END).split(b"|")
+    if header[:2] != [b"H", b"PAY01"] or len(header) != 11 or len(trailer) != 4:
+        raise FileRefused("wrong_message", "It is not a whole file of payments in this dialect.")
+    for number, fields in enumerate(details, 1):
+        if len(fields) != 8 or fields[:2] != [b"D", b"%d" % number] or not fields[3].isdigit() or len(fields[3]) > 15:
+            raise FileRefused("line_malformed", "A line is not that of a payment.", place=f"line {number + 1}")
+    amounts = [int(fields[3]) for fields in details]
+    totals = [b"%d" % len(details), b"%d" % sum(amounts)]
+    if header[6:8] != totals or trailer[1:3] != totals or trailer[3] != hashlib.sha256(body).hexdigest().encode():
+        raise FileRefused("totals_differ", "Its totals or its digest are not those of its lines.")
+    message_id = header[2].decode("ascii", "replace")
+    return SentColumns(
+        end_to_end_id=TextColumn.of([fields[2].decode("ascii", "replace") for fields in details]),
+        amount_vnd=np.array(amounts, dtype=np.int64),
+        currency=CategoryColumn.repeat(VND, len(details)),
+        message_id=CategoryColumn.repeat(message_id, len(details)),
+        payment_information_id=CategoryColumn.repeat(f"{message_id}-1", len(details)),
+    )
 
 
 def _check_columns(batch: PaymentBatch, complaints: Complaints) -> None:

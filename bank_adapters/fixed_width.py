@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bank_adapters.fixed_width_payments import NAME_LENGTH, write_cash_list
+from bank_adapters.fixed_width_payments import NAME_LENGTH, read_cash_list, write_cash_list
 from bank_adapters.fixed_width_returns import read_cash_returns
 from bank_adapters.options import limit_options
 from bank_adapters.sftp_door import SftpDoor
 from paysvc.bank_interface import BankFile, Capabilities, Channel, DuplicateKey, Enquiry, FetchedFile, SeenFiles
+from paysvc.core.columns import SentColumns
 from paysvc.core.messages import BankReturns, PaymentBatch
 
 
@@ -35,6 +36,10 @@ class FixedWidthAdapter:
     def encode(self, batch: PaymentBatch) -> BankFile:
         """`{message_id}.lst`; raises `EncodingImpossible`."""
         return write_cash_list(batch)
+
+    def read_payments(self, content: bytes) -> SentColumns:
+        """What a file of `encode` orders; raises `FileRefused`."""
+        return read_cash_list(content)
 
     def parse_returns(self, name: str, content: bytes) -> BankReturns:
         """A result list or a statement, told apart by content, never by name; raises `FileRefused`."""

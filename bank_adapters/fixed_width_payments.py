@@ -1,4 +1,4 @@
-"""A batch as a cash list of the post office: fixed-width records (docs/for-banks.md, part C)."""
+"""A batch as a cash list of the post office: fixed-width records (docs/for-banks.md, part C); and back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from unicodedata import normalize
 import numpy as np
 
 from bank_adapters.compact_time import compact_time
-from bank_adapters.fixed_width_records import RecordWriter
+from bank_adapters.fixed_width_records import RecordWriter, open_records
 from bank_adapters.payment_checks import (
     ACCOUNT,
     DIGITS,
@@ -18,9 +18,12 @@ from bank_adapters.payment_checks import (
     rows_with_control_characters,
 )
 from paysvc.bank_interface import BankFile
+from paysvc.core.columns import SentColumns
 from paysvc.core.messages import PaymentBatch
-from paysvc.core.text_column import Int64, TextColumn
-from paysvc.domain.money import MAX_PAYMENT_VND
+from paysvc.core.proof import exact_sum
+from paysvc.core.text_column import CategoryColumn, Int64, TextColumn
+from paysvc.domain.errors import FileRefused
+from paysvc.domain.money import MAX_PAYMENT_VND, VND
 
 NAME_LENGTH = 70
 REMITTANCE_LENGTH = 40
@@ -43,6 +46,26 @@ def write_cash_list(batch: PaymentBatch) -> BankFile:
     complaints.stop_if_any()
     content = _header(batch) + _details(batch, TextColumn.of(names), TextColumn.of(remittances)) + _trailer(batch)
     return BankFile(f"{batch.message_id}.lst", content, batch.message_id, batch.totals)
+
+
+def read_cash_list(content: bytes) -> SentColumns:
+    """What such a file orders. Raises `FileRefused` unless its records and its totals hold together."""
+    _, header, details, trailer = open_records(content, {b"PAYCASH1": b"D"})
+    message_id = header.text(35)[0]
+    header.text(8 + 20)
+    numbers, references, amounts = details.number(9), details.text(35), details.number(15)
+    details.require(numbers == np.arange(1, len(details) + 1), "The records are not numbered from 1 on.")
+    totals = (len(details), exact_sum(amounts))
+    for one in (header, trailer):
+        if (int(one.number(9)[0]), int(one.number(18)[0])) != totals:
+            raise FileRefused("totals_differ", "Its totals are not those of its records.")
+    return SentColumns(
+        end_to_end_id=references,
+        amount_vnd=amounts,
+        currency=CategoryColumn.repeat(VND, len(details)),
+        message_id=CategoryColumn.repeat(message_id, len(details)),
+        payment_information_id=CategoryColumn.repeat(f"{message_id}-1", len(details)),
+    )
 
 
 def _check(batch: PaymentBatch, complaints: Complaints) -> None:

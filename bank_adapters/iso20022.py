@@ -18,12 +18,14 @@ from paysvc.bank_interface import (
     FetchedFile,
     SeenFiles,
 )
+from paysvc.core.columns import SentColumns
 from paysvc.core.emit_camt056 import write_camt056
 from paysvc.core.emit_checks import LONGEST_NAME, CannotBeWritten
 from paysvc.core.emit_pain001 import write_pain001
 from paysvc.core.messages import BankReturns, ControlTotals, PaymentBatch, RecallRequest
 from paysvc.core.scan_camt import read_camt
 from paysvc.core.scan_camt029 import read_camt029
+from paysvc.core.scan_pain001 import read_pain001
 from paysvc.core.scan_pain002 import read_pain002
 from paysvc.core.scan_xml import message_name
 from paysvc.core.text_column import TextColumn
@@ -66,6 +68,10 @@ class Iso20022Adapter:
             complaints.stop_if_any()
             raise
         return BankFile(f"{batch.message_id}.xml", content, batch.message_id, batch.totals)
+
+    def read_payments(self, content: bytes) -> SentColumns:
+        """What a file of `encode` orders; raises `FileRefused`."""
+        return read_pain001(content).payments
 
     def encode_recall(self, request: RecallRequest) -> BankFile:
         """A camt.056, `{case_id}.xml`; raises ValueError."""

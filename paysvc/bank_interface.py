@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
+from paysvc.core.columns import SentColumns
 from paysvc.core.messages import BankReturns, ControlTotals, Debtor, PaymentBatch, RecallRequest
 
 
@@ -174,6 +175,19 @@ class RecallsPayments(Protocol):
     def encode_recall(self, request: RecallRequest) -> BankFile:
         """The request in the bank's dialect; pure and deterministic. `message_id` of the file is the
         `case_id`. Raises ValueError for what the dialect cannot say."""
+        ...
+
+
+@runtime_checkable
+class ReadsPayments(Protocol):
+    """What an adapter may be able to do besides: read the files that it wrote.
+
+    By that the kept bytes are held against the payments of their batch (`paysvc check`). Of a dialect
+    whose adapter cannot, only the EndToEndIds are looked for in the bytes, and no amount.
+    """
+
+    def read_payments(self, content: bytes) -> SentColumns:
+        """What a file of `encode` orders, in the order of the file. Raises `FileRefused` for other bytes."""
         ...
 
 

@@ -21,6 +21,7 @@ from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.schedulers.blocking import BlockingScheduler
 
 from paysvc.domain.errors import PaysvcError, Waiting
+from paysvc.services.acknowledge_books import require_books
 from paysvc.services.check_books import check_books
 from paysvc.services.collect_returns import collect_returns
 from paysvc.services.manage_officers import SYSTEM_OFFICER
@@ -54,6 +55,8 @@ def _submit(wiring: Wiring, cycle_code: str) -> None:
 
 
 def _submit_batches(wiring: Wiring, arguments: Mapping[str, Any]) -> str:
+    # Paying on books that do not add up is worse than paying a day late (docs/decisions/0020).
+    require_books(wiring.database)
     with wiring.database.read() as connection:
         waiting = cycles.codes_to_send(connection, wiring.clock.now())
     failed = []
@@ -176,12 +179,20 @@ def run_forever(wiring: Wiring) -> None:
 
 def _start(scheduler: BaseScheduler, wiring: Wiring) -> None:
     ticker = Ticker(wiring, process_name())
-    # One tick at a time; ticks that were missed while one was at work are one tick. A long run keeps
-    # the lease meanwhile, because asking for it goes on beside it.
-    common = {"max_instances": 1, "coalesce": True, "next_run_time": wiring.clock.now()}
-    for work, every in ((ticker.tick, TICK), (ticker.hold, LEASE / 4)):
+
+    def repeat(work: Callable[[], object], every: timedelta) -> None:
+        # One tick at a time; ticks that were missed while one was at work are one tick. A long run keeps
+        # the lease meanwhile, because asking for it goes on beside it.
+        common = {"max_instances": 1, "coalesce": True, "next_run_time": wiring.clock.now()}
         scheduler.add_job(_survive, "interval", args=(work,), seconds=int(every.total_seconds()), **common)
-    scheduler.add_job(_survive, args=(partial(_look_at_the_books, wiring),), next_run_time=wiring.clock.now())
+
+    def begin() -> None:
+        # What differs stops the sending, so it is asked before anything is sent.
+        _survive(partial(_look_at_the_books, wiring))
+        repeat(ticker.tick, TICK)
+
+    repeat(ticker.hold, LEASE / 4)
+    scheduler.add_job(begin, next_run_time=wiring.clock.now())
     atexit.register(_survive, ticker.let_go)
     scheduler.start()
 

@@ -59,6 +59,8 @@ from paysvc.store.tables import (
     fund,
     import_file,
     instruction,
+    obligation,
+    obligation_claim,
     programme,
     statement_line,
 )
@@ -333,6 +335,7 @@ class World:
                     "reason": Same(""),
                 },
             )
+            self._claims(connection, ids, people)
             self._instructions(connection, cycle.id, ids, people, names)
             digest = plans.content_sha256(connection, cycle.id)
             cycle = cycles.change_cycle(
@@ -349,6 +352,24 @@ class World:
                 moved = [ledger.Posting(source, -total, 1), ledger.Posting(target, total, 1)]
                 ledger.post(connection, self.clock.now(), kind, f"{kind}:NS:ORDER 7", moved)
         return self
+
+    def _claims(self, connection: Any, lines: Sequence[int], people: Sequence[tuple[str, int]]) -> None:
+        """What each line carries: the month."""
+        ids = next_ids(connection, "obligation", len(people))
+        insert_columns(
+            connection,
+            obligation,
+            {
+                "id": ids,
+                "programme_code": Same("BTXH"),
+                "period": Same("2026-12"),
+                "beneficiary_id": self.persons,
+                "component": Same("monthly"),
+                "amount_vnd": [amount for _, amount in people],
+                "created_at": Same(self.clock.now()),
+            },
+        )
+        insert_columns(connection, obligation_claim, {"entitlement_id": lines, "obligation_id": ids})
 
     def _registry(self, connection: Any, people: Sequence[tuple[str, int]]) -> None:
         now, count = self.clock.now(), len(people)

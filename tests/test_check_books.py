@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from paysvc.config import read_settings
-from paysvc.domain.books import MEANING, Equation
+from paysvc.domain.books import MEANING, OF_FILES, Equation
 from paysvc.domain.errors import DoesNotReconcile
 from paysvc.services.check_books import VERB, check_books
 from paysvc.services.manage_officers import SYSTEM_OFFICER
 from paysvc.wiring import wire
 
 from .finished_month import Demo
+from .test_forged_books import FORGINGS, READ_AGAIN
 
 
 def check(demo: Demo, *words: str, role: str = "auditor") -> tuple[int, dict[str, dict[str, Any]]]:
@@ -54,14 +55,16 @@ def test_the_books_of_a_finished_month_agree(copied: Demo) -> None:
 def test_without_files_the_rows_alone_are_asked(copied: Demo) -> None:
     code, rows = check(copied, "--without-files")
     assert code == 0
-    assert set(rows) == {one.value for one in Equation} - {"sent-files", "returned-files"}
+    assert set(rows) == {one.value for one in set(Equation) - set(OF_FILES)}
 
 
 def test_that_it_was_done_is_in_the_trail(copied: Demo) -> None:
     check(copied, "--without-files")
     with sqlite3.connect(copied.home / "paysvc.db") as connection:
         verb, detail = connection.execute("SELECT verb, detail FROM audit_event ORDER BY id DESC LIMIT 1").fetchone()
-    assert (verb, json.loads(detail)) == (VERB, {"differences": 0, "with_files": False})
+    told = json.loads(detail)
+    assert set(told.pop("asked")) == {one.value for one in set(Equation) - set(OF_FILES)}
+    assert (verb, told) == (VERB, {"differences": 0, "with_files": False, "differing": {}})
 
 
 def test_who_may_not(copied: Demo) -> None:
@@ -89,7 +92,7 @@ CHANGES = {
             "UPDATE instruction SET state = 'REJECTED', is_live = 0"
             " WHERE id = (SELECT MIN(id) FROM instruction WHERE state = 'SETTLED')"
         ),
-        {"accounts"},
+        {"accounts", "states"},
     ),
     "a payment is made larger": (
         (
@@ -97,7 +100,7 @@ CHANGES = {
             " WHERE id = (SELECT MIN(id) FROM instruction WHERE channel = 'account' AND state = 'SETTLED'"
             " AND batch_id IN (SELECT batch_id FROM bank_file WHERE name LIKE '%.xml'))"
         ),
-        {"accounts", "plans", "approvals", "batches", "sent-files"},
+        {"accounts", "plans", "approvals", "batches", "sent-files", "discrepancies"},
     ),
     "a payment is booked twice in our rows": (
         "UPDATE instruction SET debit_count = 2 WHERE id = (SELECT MIN(id) FROM instruction WHERE state = 'SETTLED')",
@@ -108,7 +111,7 @@ CHANGES = {
             "DELETE FROM instruction WHERE id = (SELECT MIN(id) FROM instruction WHERE state = 'SETTLED' AND "
             "batch_id IN (SELECT batch_id FROM bank_file WHERE name LIKE '%.xml'))"
         ),
-        {"accounts", "plans", "approvals", "batches", "bookings", "sent-files"},
+        {"accounts", "plans", "approvals", "batches", "bookings", "sent-files", "states"},
     ),
     "a held line is called planned": (
         (
@@ -153,7 +156,7 @@ CHANGES = {
             " (SELECT MAX(entitlement_id) FROM instruction WHERE state = 'SETTLED'))"
             " WHERE entitlement_id = (SELECT MIN(entitlement_id) FROM instruction WHERE state = 'SETTLED')"
         ),
-        {"resubmissions"},
+        {"resubmissions", "claims"},
     ),
     "a statement closes with another balance": (
         (
@@ -182,7 +185,9 @@ def test_what_was_changed_behind_the_programs_back_is_found(copied: Demo, what: 
 
 
 def test_every_equation_can_be_broken() -> None:
-    assert set().union(*(broken for _, broken in CHANGES.values())) == {one.value for one in Equation}
+    broken = set().union(*(broken for _, broken in CHANGES.values()))
+    named = {word.partition(":")[0] for _, words in FORGINGS.values() for word in words}
+    assert broken | named | {READ_AGAIN} == {one.value for one in Equation}
 
 
 def test_differences_are_rows_without_personal_data(copied: Demo) -> None:

@@ -47,6 +47,7 @@ IN_DOUBT = {
 
 #: Command -> its words. What writes says that it does not; what only reads goes on.
 WRITING: dict[str, tuple[str, tuple[str, ...]]] = {
+    "acknowledge-books": ("administrator", ("--reason", "looked into")),
     "set-rules": ("administrator", (str(RULES),)),
     "deposit-fund": ("administrator", ("NS-ASXH", "1000", "--reference", "X")),
     "import-registry": ("maker", ("beneficiaries", str(RULES))),

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import select
 
 from paysvc import scheduler
 from paysvc.clock import FixedClock
 from paysvc.config import read_settings
-from paysvc.domain.errors import Conflict
+from paysvc.domain.errors import Conflict, InvalidInput, NotAllowed
 from paysvc.domain.officers import Officer
-from paysvc.scheduler import LEASE, VERBS, Ticker
+from paysvc.scheduler import LEASE, VERBS, Ticker, run_forever, start_in_background
+from paysvc.services.acknowledge_books import acknowledge_books
+from paysvc.services.check_books import check_books
 from paysvc.services.manage_schedules import DEFAULTS, SCHEDULABLE, set_default_schedules, set_schedule
-from paysvc.store import cycles, schedules
+from paysvc.store import audit_trail, cycles, findings, ledger, schedules
+from paysvc.store.tables import audit_event
 from paysvc.wiring import Wiring, wire
 
 from .finished_month import PAYSVC, Demo
@@ -168,6 +173,115 @@ def test_a_plan_that_cannot_be_sent_keeps_no_other_waiting(
         schedules.FAILED,
         "plans_not_sent: 2026-11: plan_differs_from_approval",
     )
+
+
+class AtOnce:
+    """A timer that runs everything it was given once, in turn, when it is started."""
+
+    def __init__(self, **_: object) -> None:
+        self._jobs: list[tuple[Callable[..., object], Sequence[object]]] = []
+
+    def add_job(self, work: Callable[..., object], _: object = None, args: Sequence[object] = (), **__: object) -> None:
+        self._jobs.append((work, args))
+
+    def start(self) -> None:
+        while self._jobs:
+            work, args = self._jobs.pop(0)
+            work(*args)
+
+
+def runs_of(wired: Wiring, schedule_id: str) -> list[tuple[str, str]]:
+    """State and first word of each run, the latest first."""
+    with wired.database.read() as connection:
+        runs = [run for run in schedules.recent_runs(connection) if run["schedule_id"] == schedule_id]
+    return [(run["state"], run["detail"].split(":")[0]) for run in runs]
+
+
+def unexplained_money(wired: Wiring, reference: str) -> None:
+    """A deposit that the trail does not know."""
+    with wired.database.write() as connection:
+        moved = [ledger.Posting(ledger.TREASURY, -5, 1), ledger.Posting(ledger.fund("NS"), 5, 1)]
+        ledger.post(connection, wired.clock.now(), "deposit", f"deposit:NS:{reference}", moved)
+
+
+@pytest.mark.parametrize(
+    ("start", "timer"), [(start_in_background, "BackgroundScheduler"), (run_forever, "BlockingScheduler")]
+)
+def test_the_books_are_looked_at_before_anything_is_sent(
+    wired: Wiring,
+    clock: FixedClock,
+    administrator: Officer,
+    monkeypatch: pytest.MonkeyPatch,
+    start: Callable[[Wiring], None],
+    timer: str,
+) -> None:
+    set_default_schedules(wired.database, clock, administrator)
+    unexplained_money(wired, "1")
+    monkeypatch.setattr(f"paysvc.scheduler.{timer}", AtOnce)
+    monkeypatch.setattr("paysvc.scheduler.atexit.register", lambda *_: None)
+    start(wired)
+    with wired.database.read() as connection:
+        event = audit_event.c
+        checks = select(event.actor, event.detail).where(event.verb == "check-books").order_by(event.id).limit(1)
+        actor, detail = connection.execute(checks).one()
+    told = json.loads(detail)
+    assert (actor, told["with_files"], list(told["differing"])) == ("system", False, ["accounts"])
+    # That it was this one, and not the daily one, which comes after sending.
+    assert runs_of(wired, "submit-batches") == [(schedules.FAILED, "books_differ")]
+    assert runs_of(wired, "collect-returns") == [(schedules.DONE, "0 new file(s), 0 bank(s) unreachable")]
+
+
+def test_sending_goes_on_when_somebody_answers_for_the_books_and_stops_at_the_next_difference(
+    wired: Wiring, clock: FixedClock, administrator: Officer, auditor: Officer
+) -> None:
+    set_schedule(
+        wired.database, clock, administrator, schedule_id="send", verb="submit-batches", every=timedelta(minutes=1)
+    )
+    one = Ticker(wired, "one")
+
+    def look_and_tick(*, with_files: bool = True) -> tuple[str, str]:
+        check_books(wired.database, wired.vault, wired.banks, clock, auditor, with_files=with_files)
+        clock.advance(timedelta(minutes=1))
+        assert one.tick() == 1
+        return runs_of(wired, "send")[0]
+
+    going_on, waiting = (schedules.DONE, "0 plan(s)"), (schedules.FAILED, "books_differ")
+    assert look_and_tick() == going_on
+    with pytest.raises(Conflict, match="nothing that nobody answers for"):
+        acknowledge_books(wired.database, clock, administrator, reason="none")
+    unexplained_money(wired, "1")
+    assert look_and_tick() == waiting
+    with pytest.raises(NotAllowed):
+        acknowledge_books(wired.database, clock, auditor, reason="mine")
+    with pytest.raises(InvalidInput):
+        acknowledge_books(wired.database, clock, administrator, reason=" ")
+    assert acknowledge_books(wired.database, clock, administrator, reason="letter 12") == ("accounts",)
+    assert look_and_tick() == going_on
+    assert look_and_tick(with_files=False) == going_on
+    unexplained_money(wired, "2")
+    assert look_and_tick(with_files=False) == waiting
+    with wired.database.write() as connection:
+        # Explained after all: a check that finds nothing is enough.
+        for _ in range(2):
+            said = ("deposit-fund", "fund:NS", {"amount_vnd": "5"})
+            audit_trail.append(connection, clock.now(), administrator, *said)
+    assert look_and_tick() == going_on
+
+
+def test_a_check_of_the_rows_alone_says_nothing_of_the_files(
+    wired: Wiring, clock: FixedClock, auditor: Officer
+) -> None:
+    def told(detail: dict[str, object]) -> list[str]:
+        with wired.database.write() as connection:
+            audit_trail.append(connection, clock.now(), auditor, "check-books", findings.SUBJECT, detail)
+            return sorted(findings.standing(connection))
+
+    assert told({"asked": ["accounts", "sent-files"], "differing": {"sent-files": "1", "accounts": "2"}}) == [
+        "accounts",
+        "sent-files",
+    ]
+    assert told({"asked": ["accounts"], "differing": {}}) == ["sent-files"]
+    assert told({"asked": ["accounts", "sent-files"], "differing": {}}) == []
 
 
 def free_port() -> int:

@@ -198,8 +198,9 @@ RULES: list[Rule] = [
         "discrepancy",
         "UPDATE",
         "",
-        "a discrepancy is resolved once",
-        "OLD.resolved_at IS NOT NULL",
+        # What comes up again is open again, which hides nothing.
+        "how a discrepancy was resolved stands",
+        "OLD.resolved_at IS NOT NULL AND NEW.resolved_at IS NOT NULL",
     ),
     # U1: what somebody is due is recorded once and for ever.
     *_never("obligation", "UPDATE"),

@@ -93,6 +93,7 @@ COMMANDS = (
     reports.publish_report,
     reports.list_reports,
     reports.check,
+    reports.acknowledge,
     verify.verify,
     reconcile.reconcile,
     safekeeping.backup,

@@ -12,6 +12,7 @@ from paysvc.cli.output import messages, progress_bar, show_one, show_rows
 from paysvc.clock import VIETNAM
 from paysvc.domain.books import MEANING
 from paysvc.domain.officers import require
+from paysvc.services.acknowledge_books import acknowledge_books
 from paysvc.services.check_books import check_books
 from paysvc.services.publish_report import publish_report as publish
 from paysvc.store import listings
@@ -94,6 +95,20 @@ def check(office: Office, without_files: bool, only_differences: bool, output: s
         ]
         show_rows(rows, output)
     found.require_agreement()
+
+
+@click.command(
+    "acknowledge-books",
+    epilog=examples('paysvc acknowledge-books --reason "a line of 3 December was corrected by hand, see letter 12"'),
+)
+@click.option("--reason", required=True, help="Why sending may go on; kept in the trail.")
+@pass_office
+@output_option
+def acknowledge(office: Office, reason: str, output: str) -> None:
+    """Answer for the differences of the last check, so that the scheduler sends again (administrator)."""
+    with office.signed_in() as (wiring, actor):
+        found = acknowledge_books(wiring.database, wiring.clock, actor, reason=reason)
+    show_rows([{"equation": one} for one in found], output)
 
 
 @click.command("list-reports", epilog=examples("paysvc list-reports -o json"))

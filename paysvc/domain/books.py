@@ -5,6 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+#: Differences of one equation that are named one by one.
+MOST_NAMED = 100
+
 
 class Equation(StrEnum):
     """One thing said in two places; `MEANING` says it in words."""
@@ -19,8 +22,14 @@ class Equation(StrEnum):
     STATEMENTS = "statements"
     BALANCES = "balances"
     RESUBMISSIONS = "resubmissions"
+    STATES = "states"
+    ATTEMPTS = "attempts"
+    CLAIMS = "claims"
+    DISCREPANCIES = "discrepancies"
+    INBOUND_FILES = "inbound-files"
     SENT_FILES = "sent-files"
     RETURNED_FILES = "returned-files"
+    STATUS_FILES = "status-files"
 
 
 MEANING = {
@@ -34,9 +43,19 @@ MEANING = {
     Equation.STATEMENTS: "a statement has the lines and the sums that it says",
     Equation.BALANCES: "a statement opens with the balance with which the one before it closed",
     Equation.RESUBMISSIONS: "what left is free again by two officers on a bank's word; nobody is paid twice unnoted",
+    Equation.STATES: "a payment and its batch are where all that was sent, said and booked puts them",
+    Equation.ATTEMPTS: "every try at handing a file over is kept, and ended as the trail tells",
+    Equation.CLAIMS: "every line of a plan carries the months that it is over, and a planned one holds them",
+    Equation.DISCREPANCIES: "what does not agree in statements and status files is noted, and nothing else is",
+    Equation.INBOUND_FILES: "what was decided about a bank's file is what the trail tells",
     Equation.SENT_FILES: "the kept bytes of a bank file order the payments of its batch",
     Equation.RETURNED_FILES: "the kept bytes of a bank's statement say what its lines say",
+    Equation.STATUS_FILES: "the kept bytes of a bank's status file say what its rows say",
 }
+
+
+#: Those for which the kept bytes are read.
+OF_FILES = (Equation.SENT_FILES, Equation.RETURNED_FILES, Equation.STATUS_FILES)
 
 
 class Difference(NamedTuple):

@@ -50,6 +50,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "collect-returns": frozenset({Role.BANK_OPERATOR, Role.SYSTEM}),
     "reconcile-returns": frozenset({Role.BANK_OPERATOR, Role.SYSTEM}),
     "check-books": frozenset({Role.AUDITOR, Role.ADMINISTRATOR, Role.SYSTEM}),
+    "acknowledge-books": frozenset({Role.ADMINISTRATOR}),
     "backup": frozenset({Role.ADMINISTRATOR}),
     # Into an empty database, in which nobody can sign in yet: whoever owns the machine.
     "restore": frozenset({Role.SYSTEM}),

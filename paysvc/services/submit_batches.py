@@ -113,7 +113,7 @@ def _make_batches(desk: _Desk, cycle_code: str) -> Cycle:
     with desk.database.write() as connection:
         batches.queue_for_money(connection)
         cycle = _approved(connection, cycle_code)
-        _dissolve_lost(connection, cycle)
+        _dissolve_lost(desk, connection, cycle)
         planned = batches.read_planned(connection, cycle.id)
         now = desk.clock.now()
         taken = lost_files.take_up(connection, cycle, planned, now)
@@ -136,7 +136,7 @@ def _make_batches(desk: _Desk, cycle_code: str) -> Cycle:
     return cycle
 
 
-def _dissolve_lost(connection: Connection, cycle: Cycle) -> None:
+def _dissolve_lost(desk: _Desk, connection: Connection, cycle: Cycle) -> None:
     """Free what left in a lost file and is in another batch here: the backup was made between the two."""
     lost = [one.references for one in lost_files.open_files(connection)]
     for one in batches.list_batches(connection, cycle.id) if lost else []:
@@ -144,6 +144,7 @@ def _dissolve_lost(connection: Connection, cycle: Cycle) -> None:
             held = batches.read_batched(connection, one.id)["end_to_end_id"]
             if any(not references.isdisjoint(held) for references in lost):
                 batches.dissolve(connection, one)
+                desk.note(connection, one, {"state": BatchState.DISSOLVED.value, "because": "in a lost file"})
 
 
 def _approved(connection: Connection, cycle_code: str) -> Cycle:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, and_, case, exists, func, or_, select
 
-from paysvc.domain.books import Difference, Equation, Examined
+from paysvc.domain.books import MOST_NAMED, Difference, Equation, Examined
 from paysvc.domain.instructions import BatchState
 from paysvc.domain.reconciliation import DiscrepancyKind
 from paysvc.store.tables import (
@@ -17,8 +17,6 @@ from paysvc.store.tables import (
     resubmission,
     statement_line,
 )
-
-_MOST_NAMED = 100
 
 
 def resubmissions(connection: Connection) -> Examined:
@@ -59,7 +57,7 @@ def _released_by_nobody(connection: Connection) -> list[Difference]:
         .where(obligation_claim.c.released_at.is_not(None), one.batch_id.is_not(None), ~approved)
         .distinct()
         .order_by(one.end_to_end_id)
-        .limit(_MOST_NAMED)
+        .limit(MOST_NAMED)
     )
     expected = "two officers, on the bank's word"
     return [
@@ -88,7 +86,7 @@ def _paid_twice(connection: Connection) -> list[Difference]:
         .group_by(obligation.c.id)
         .having(live - 1 > noted)
         .order_by(obligation.c.id)
-        .limit(_MOST_NAMED)
+        .limit(MOST_NAMED)
     )
     return [
         Difference(Equation.RESUBMISSIONS, f"obligation {row_id}", f"{count - 1} noted to be paid twice", str(noted))
