@@ -7,12 +7,13 @@ Nghệ An where a source is known: 221,011 of 294,996 beneficiaries hold an acco
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paysvc.demo.names import full_names
+from paysvc.demo.names import as_banks_write, full_names
 
 #: Nghệ An in January 2026, and how many of its beneficiaries held an account.
 NGHE_AN_PEOPLE = 294_996
@@ -159,9 +160,8 @@ def _apart(name: Sequence[str], birth: Sequence[str], unit: Sequence[str]) -> li
     """The communes, changed where two people of one name and birth would live in the same: they would be held."""
     taken: set[tuple[str, str, str]] = set()
     found = []
-    for person, born, code in zip(name, birth, unit, strict=True):
-        key = as_banks_write(person)
-        index = 0
+    for person, born, wanted in zip(name, birth, unit, strict=True):
+        key, code, index = as_banks_write(person), wanted, 0
         while (key, born, code) in taken:
             code, index = commune_code(index), index + 1
         taken.add((key, born, code))
