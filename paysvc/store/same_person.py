@@ -18,7 +18,6 @@ from sqlalchemy import (
     and_,
     case,
     delete,
-    exists,
     func,
     insert,
     literal,
@@ -220,12 +219,15 @@ def _alike_people(connection: Connection) -> Iterator[tuple[int, str]]:
 
 def _alike_numbers(connection: Connection) -> Iterator[tuple[int, str]]:
     member, old = _members().c, superseded_identifier.c
-    other = superseded_identifier.alias("other").c
-    shared = exists().where(other.identifier_key == old.identifier_key, other.beneficiary_id != old.beneficiary_id)
+    # Along the primary key; hardly any number is shared, and then nobody's enrolments are looked at.
+    shared = select(old.identifier_key).group_by(old.identifier_key).having(func.count() > 1)
+    keys = connection.execute(shared).scalars().all()
+    if not keys:
+        return
     found = (
         select(member.beneficiary_id, member.scope, old.identifier_key)
         .join(superseded_identifier, old.beneficiary_id == member.beneficiary_id)
-        .where(shared)
+        .where(old.identifier_key.in_(shared))
     )
     for row in connection.execute(found):
         yield row.beneficiary_id, f"{row.scope}{_FIELD}{bytes(row.identifier_key).hex()}"
