@@ -278,6 +278,10 @@ def test_a_move_may_come_after_both_were_enrolled(renumbered: Registering) -> No
             ],
             [(2, "previous_id", "E506"), (3, "previous_id", "E506")],
         ),
+        (
+            [changed(RENUMBERED, HEADER, previous_id=OLD), changed(HOA, HEADER, previous_id=NEW)],
+            [(2, "previous_id", "E506"), (3, "previous_id", "E506")],
+        ),
         ([changed(RENUMBERED, HEADER, previous_id=OLD), HOA], [(3, "citizen_id", "E501")]),
     ],
 )

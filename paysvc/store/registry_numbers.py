@@ -68,7 +68,12 @@ def _move(
     for row in said:
         olds[numbers[row]].add(previous[row])
         news[previous[row]].add(numbers[row])
-    refused = [(row, CONTRADICTED) for row in said if len(olds[numbers[row]]) > 1 or len(news[previous[row]]) > 1]
+    # One number cannot be given away and taken in the same list: two people might be made one.
+    refused = [
+        (row, CONTRADICTED)
+        for row in said
+        if len(olds[numbers[row]]) > 1 or len(news[previous[row]]) > 1 or numbers[row] in news or previous[row] in olds
+    ]
     wrong = {row for row, _ in refused}
     clear = [row for row in said if row not in wrong]
     moves = {numbers[row]: previous[row] for row in clear}
