@@ -10,6 +10,7 @@ from paysvc.clock import FixedClock
 from paysvc.sealing import Sealer
 from paysvc.store.bulk import Same, insert_columns, next_ids
 from paysvc.store.engine import Database
+from paysvc.store.same_person import note_previous
 from paysvc.store.tables import (
     bank_account,
     beneficiary,
@@ -79,6 +80,16 @@ class Registry:
         more = {"identifier_sealed": sealed, "kind": [kind], "recorded_at": [self.clock.now()]}
         with self.database.write() as connection:
             insert_columns(connection, superseded_identifier, {**columns, **more})
+
+    def mark_alike(self, first: int, later: int) -> None:
+        """The two may be one person, and nobody has decided."""
+        with self.database.write() as connection:
+            note_previous(connection, self.sealer, [(first, later)], self.clock.now())
+
+    def mark_same(self, later: int, kept: int) -> None:
+        """An officer said that the two are one person."""
+        with self.database.write() as connection:
+            connection.execute(update(beneficiary).where(beneficiary.c.id == later).values(same_as=kept))
 
     def change_population(self, citizen: str, **changed: str) -> None:
         """A new version of the population record; without any change, the record ends."""

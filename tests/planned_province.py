@@ -231,7 +231,8 @@ class Province:
                     "id": next_ids(connection, "beneficiary_version", n),
                     "beneficiary_id": ids,
                     "full_name": [person.name for person in people],
-                    "birth": Same("1950"),
+                    # Nobody is alike: people of one name, birth and commune wait for an officer.
+                    "birth": [f"19{n // 28 % 99:02d}-01-{n % 28 + 1:02d}" for n in map(int, numbers)],
                     "sex": Same("female"),
                     "unit_code": [person.unit for person in people],
                     **origin,

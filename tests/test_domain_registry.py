@@ -60,6 +60,7 @@ PERSON = {
     "from_period": "2026-12",
     "to_period": "",
     "old_id": "",
+    "previous_id": "",
 }
 ACCOUNT = {
     "holder_id": "040150123456",
@@ -393,7 +394,7 @@ def test_a_whole_column_is_read_as_its_cells_are(cells: list[str], name: str) ->
     whole = WHOLE_COLUMNS[name](cells)
     if whole is None:
         return
-    assert whole == ([""] * len(cells) if name == "old_id" else list(map(readers[name], cells)))
+    assert whole == ([""] * len(cells) if name in ("old_id", "previous_id") else list(map(readers[name], cells)))
 
 
 @pytest.mark.parametrize(

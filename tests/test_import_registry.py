@@ -49,8 +49,23 @@ HOA = (
     "2026-12",
     "",
     "181234567",
+    "",
 )
-BE = ("HTXH", "HTXH-75", "040045000111", "Lô Văn Bé", "1945", "Nam", "16001", "Tiền mặt", "13/QĐ", "2026-12", "", "")
+BE = (
+    "HTXH",
+    "HTXH-75",
+    "040045000111",
+    "Lô Văn Bé",
+    "1945",
+    "Nam",
+    "16001",
+    "Tiền mặt",
+    "13/QĐ",
+    "2026-12",
+    "",
+    "",
+    "",
+)
 ACCOUNT_HEADER = [one.title for one in FIELDS[ImportKind.ACCOUNTS]]
 ACCOUNT = ("040150123456", "NGUYEN THI HOA", "970405", "0011001932418", "hoạt động", "VND", "")
 OLD_ACCOUNT = ("181234567", "LO VAN BE", "970436", "99MM24011M", "ngủ", "VND", "01/09/2026")

@@ -18,7 +18,7 @@ from sqlalchemy import select
 from paysvc.clock import FixedClock
 from paysvc.core.match_facts import AccountColumns, FactColumns, decide_columns, digest_facts
 from paysvc.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from paysvc.domain.matching import Facts, HeldAccount, Outcome, Person, PopulationWord, decide
+from paysvc.domain.matching import Doubt, Facts, HeldAccount, Outcome, Person, PopulationWord, decide
 from paysvc.domain.officers import Officer, Role
 from paysvc.sealing import Sealer
 from paysvc.services.match_accounts import MatchResult, match_accounts
@@ -50,9 +50,14 @@ def _population(facts: Facts, **changed: Any) -> Facts:
 
 #: What brings about each outcome where nothing else is the matter; in the order of precedence.
 TROUBLES: dict[Outcome, Callable[[Facts], Facts]] = {
+    Outcome.SAME_PERSON: lambda facts: facts._replace(doubt=Doubt(Outcome.SAME_PERSON, ((3, ""),))),
     Outcome.DECEASED: lambda facts: _population(facts, status="deceased"),
     Outcome.NOT_IN_POPULATION: lambda facts: facts._replace(population=None),
     Outcome.DATA_DIFFER: lambda facts: _population(facts, birth="1950-03-05"),
+    Outcome.MAYBE_SAME_PERSON: lambda facts: facts._replace(
+        # Who is somebody else is not asked about again.
+        doubt=facts.doubt or Doubt(Outcome.MAYBE_SAME_PERSON, ((3, "old_id"),))
+    ),
     Outcome.NO_ACCOUNT: lambda facts: facts._replace(accounts=()),
     Outcome.ACCOUNT_NOT_USABLE: lambda facts: _each_account(facts, status="closed"),
     Outcome.SEVERAL_ACCOUNTS: lambda facts: facts._replace(
@@ -143,7 +148,11 @@ _WORDS = st.none() | st.builds(PopulationWord, _NAMES, _BIRTHS, _SEXES, st.sampl
 _UNDER = st.sampled_from(["citizen_id", "superseded", "shared"])
 _STATUSES, _CURRENCIES = st.sampled_from(["active", "closed", "dormant"]), st.sampled_from(["VND", "USD"])
 _ACCOUNTS = st.builds(HeldAccount, st.integers(1, 9), _UNDER, _NAMES, _STATUSES, _CURRENCIES, st.just(""))
-_FACTS = st.builds(Facts, _PEOPLE, _WORDS, st.lists(_ACCOUNTS, max_size=3).map(tuple))
+_OTHERS = st.lists(st.tuples(st.integers(1, 9), st.sampled_from(["old_id", "person"])), min_size=1, max_size=2).map(
+    tuple
+)
+_DOUBTS = st.none() | st.builds(Doubt, st.sampled_from([Outcome.SAME_PERSON, Outcome.MAYBE_SAME_PERSON]), _OTHERS)
+_FACTS = st.builds(Facts, _PEOPLE, _WORDS, st.lists(_ACCOUNTS, max_size=3).map(tuple), _DOUBTS)
 
 
 def _columns(cases: Sequence[Facts]) -> FactColumns:
@@ -151,7 +160,8 @@ def _columns(cases: Sequence[Facts]) -> FactColumns:
     held = [(row, *account) for row, facts in enumerate(cases) for account in facts.accounts]
     people = [(*facts.person, *(facts.population or unknown)) for facts in cases]
     listed = AccountColumns(*(zip(*held, strict=True) if held else ((),) * 7))
-    return FactColumns(*(zip(*people, strict=True) if people else ((),) * 7), accounts=listed)
+    doubts = {row: facts.doubt for row, facts in enumerate(cases) if facts.doubt is not None}
+    return FactColumns(*(zip(*people, strict=True) if people else ((),) * 7), accounts=listed, doubts=doubts)
 
 
 @settings(deadline=None)
@@ -248,11 +258,14 @@ def test_everybody_gets_exactly_one_outcome(registry: Registry, match: Callable[
     registry.change_population(numbers[Outcome.DECEASED], status="deceased", deceased_on="2026-10-01")
     registry.change_population(numbers[Outcome.NOT_IN_POPULATION])
     registry.change_population(numbers[Outcome.DATA_DIFFER], birth="1949")
+    first = ids[-1]
+    registry.mark_alike(first, ids[list(Outcome).index(Outcome.MAYBE_SAME_PERSON)])
+    registry.mark_same(ids[list(Outcome).index(Outcome.SAME_PERSON)], first)
     result = match()
     assert {row.outcome: beneficiary_id for beneficiary_id, row in open_outcomes(registry.database).items()} == dict(
         zip(map(str, Outcome), ids, strict=True)
     )
-    assert result == MatchResult(9, dict.fromkeys(Outcome, 1), opened=9, unchanged=0, closed=0)
+    assert result == MatchResult(11, dict.fromkeys(Outcome, 1), opened=11, unchanged=0, closed=0)
 
 
 def test_a_second_run_changes_nothing(registry: Registry, people: list[int], match: Callable[[], MatchResult]) -> None:

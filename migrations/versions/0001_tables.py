@@ -37,10 +37,14 @@ def upgrade() -> None:
     sa.Column('id', ID, autoincrement=False, nullable=False),
     sa.Column('citizen_key', sa.LargeBinary(length=32), nullable=False),
     sa.Column('citizen_id_sealed', sa.LargeBinary(), nullable=False),
+    sa.Column('first_key', sa.LargeBinary(length=32), nullable=True),
+    sa.Column('same_as', ID, nullable=True),
     sa.Column('created_at', INSTANT, nullable=False),
+    sa.ForeignKeyConstraint(['same_as'], ['beneficiary.id'], name=op.f('fk_beneficiary_same_as')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_beneficiary')),
     sa.UniqueConstraint('citizen_key', name=op.f('uq_beneficiary_citizen_key'))
     )
+    op.create_index('ix_beneficiary_same_as', 'beneficiary', ['same_as'], unique=False, sqlite_where=sa.text('same_as IS NOT NULL'), postgresql_where=sa.text('same_as IS NOT NULL'))
     op.create_table('calendar_override',
     sa.Column('day', sa.Date(), nullable=False),
     sa.Column('is_working_day', sa.Boolean(), nullable=False),
@@ -495,6 +499,20 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['schedule_id'], ['schedule.id'], name=op.f('fk_run_schedule_id')),
     sa.PrimaryKeyConstraint('schedule_id', 'due_at', name=op.f('pk_run'))
     )
+    op.create_table('person_doubt',
+    sa.Column('alike_key', sa.LargeBinary(length=32), nullable=False),
+    sa.Column('beneficiary_id', ID, nullable=False),
+    sa.Column('ground', sa.String(length=12), nullable=False),
+    sa.Column('standing', sa.String(length=12), nullable=False),
+    sa.Column('found_at', INSTANT, nullable=False),
+    sa.Column('decided_by', sa.String(length=80), server_default='', nullable=False),
+    sa.Column('reason', sa.Text(), server_default='', nullable=False),
+    sa.Column('decided_at', INSTANT, nullable=True),
+    sa.CheckConstraint("standing IN ('first', 'open', 'two_persons', 'same_person')", name=op.f('ck_person_doubt_known_standing')),
+    sa.ForeignKeyConstraint(['beneficiary_id'], ['beneficiary.id'], name=op.f('fk_person_doubt_beneficiary_id')),
+    sa.PrimaryKeyConstraint('alike_key', 'beneficiary_id', name=op.f('pk_person_doubt'))
+    )
+    op.create_index(op.f('ix_person_doubt_beneficiary_id'), 'person_doubt', ['beneficiary_id'], unique=False)
     op.create_table('superseded_identifier',
     sa.Column('identifier_key', sa.LargeBinary(length=32), nullable=False),
     sa.Column('beneficiary_id', ID, nullable=False),
@@ -520,7 +538,7 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['beneficiary_id'], ['beneficiary.id'], name=op.f('fk_account_match_beneficiary_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_account_match'))
     )
-    op.create_index('ix_account_match_review', 'account_match', ['id'], unique=False, sqlite_where=sa.text("valid_to IS NULL AND decided_by = 'match-accounts' AND outcome IN ('name_close', 'name_mismatch', 'several_accounts')"), postgresql_where=sa.text("valid_to IS NULL AND decided_by = 'match-accounts' AND outcome IN ('name_close', 'name_mismatch', 'several_accounts')"))
+    op.create_index('ix_account_match_review', 'account_match', ['id'], unique=False, sqlite_where=sa.text("valid_to IS NULL AND decided_by = 'match-accounts' AND outcome IN ('maybe_same_person', 'name_close', 'name_mismatch', 'several_accounts')"), postgresql_where=sa.text("valid_to IS NULL AND decided_by = 'match-accounts' AND outcome IN ('maybe_same_person', 'name_close', 'name_mismatch', 'several_accounts')"))
     op.create_index('uq_account_match_open', 'account_match', ['beneficiary_id'], unique=True, sqlite_where=sa.text('valid_to IS NULL'), postgresql_where=sa.text('valid_to IS NULL'))
     op.create_table('bank_file',
     sa.Column('id', ID, autoincrement=False, nullable=False),
@@ -720,9 +738,11 @@ def downgrade() -> None:
     op.drop_table('instruction')
     op.drop_table('bank_file')
     op.drop_index('uq_account_match_open', table_name='account_match', sqlite_where=sa.text('valid_to IS NULL'), postgresql_where=sa.text('valid_to IS NULL'))
-    op.drop_index('ix_account_match_review', table_name='account_match', sqlite_where=sa.text("valid_to IS NULL AND decided_by = 'match-accounts' AND outcome IN ('name_close', 'name_mismatch', 'several_accounts')"), postgresql_where=sa.text("valid_to IS NULL AND decided_by = 'match-accounts' AND outcome IN ('name_close', 'name_mismatch', 'several_accounts')"))
+    op.drop_index('ix_account_match_review', table_name='account_match', sqlite_where=sa.text("valid_to IS NULL AND decided_by = 'match-accounts' AND outcome IN ('maybe_same_person', 'name_close', 'name_mismatch', 'several_accounts')"), postgresql_where=sa.text("valid_to IS NULL AND decided_by = 'match-accounts' AND outcome IN ('maybe_same_person', 'name_close', 'name_mismatch', 'several_accounts')"))
     op.drop_table('account_match')
     op.drop_table('superseded_identifier')
+    op.drop_index(op.f('ix_person_doubt_beneficiary_id'), table_name='person_doubt')
+    op.drop_table('person_doubt')
     op.drop_table('run')
     op.drop_table('lease')
     op.drop_index(op.f('ix_report_cycle_id'), table_name='report')
@@ -772,6 +792,7 @@ def downgrade() -> None:
     op.drop_table('id_block')
     op.drop_table('fund')
     op.drop_table('calendar_override')
+    op.drop_index('ix_beneficiary_same_as', table_name='beneficiary', sqlite_where=sa.text('same_as IS NOT NULL'), postgresql_where=sa.text('same_as IS NOT NULL'))
     op.drop_table('beneficiary')
     op.drop_index(op.f('ix_audit_event_subject'), table_name='audit_event')
     op.drop_table('audit_event')

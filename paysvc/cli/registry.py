@@ -13,9 +13,11 @@ from paysvc.cli.output import messages, progress_bar, show_one, show_rows
 from paysvc.domain.matching import FOR_REVIEW, Outcome
 from paysvc.domain.registry import ImportKind
 from paysvc.services import review_match as reviewing
+from paysvc.services import review_person
 from paysvc.services.import_registry import import_registry as import_file
 from paysvc.services.match_accounts import match_accounts as match_all
 from paysvc.services.resolve_accounts import resolve_accounts as resolve_all
+from paysvc.store.match_review import MatchToReview
 
 #: How many problems are shown; the error file has them all.
 _SHOWN = 20
@@ -104,23 +106,34 @@ def list_matches(office: Office, outcome: str | None, limit: int, after: int, ou
     wanted = Outcome(outcome) if outcome else None
     with office.signed_in() as (wiring, actor):
         page = reviewing.list_matches(wiring.database, wiring.sealer, actor, outcome=wanted, after=after, limit=limit)
-    rows = [
-        {
-            "match": one.match_id,
-            "outcome": one.outcome,
-            "citizen_id": one.citizen_id,
-            "name": one.full_name,
-            "birth": one.birth,
-            "unit": one.unit_code,
-            "account": candidate.account_id,
-            "at": f"{candidate.bank_bin} {candidate.account}",
-            "holder": candidate.holder_name,
-        }
-        for one in page.matches
-        for candidate in one.candidates
-    ]
-    show_rows(rows, output)
+    show_rows([row for one in page.matches for row in _review_rows(one)], output)
     messages.print(f"{page.waiting} wait for a decision.", markup=False)
+
+
+def _review_rows(one: MatchToReview) -> list[dict[str, object]]:
+    """One row for each account, or each other person, to choose from."""
+    about = {
+        "match": one.match_id,
+        "outcome": one.outcome,
+        "citizen_id": one.citizen_id,
+        "name": one.full_name,
+        "birth": one.birth,
+        "unit": one.unit_code,
+    }
+    accounts = [
+        {"account": each.account_id, "at": f"{each.bank_bin} {each.account}", "holder": each.holder_name, "other": ""}
+        for each in one.candidates
+    ]
+    others = [
+        {
+            "account": "",
+            "at": each.ground,
+            "holder": f"{each.full_name} {each.birth} {each.unit_code} {each.citizen_id}",
+            "other": each.beneficiary_id,
+        }
+        for each in one.others
+    ]
+    return [{**about, **each} for each in (*accounts, *others)]
 
 
 @click.command(
@@ -129,25 +142,44 @@ def list_matches(office: Office, outcome: str | None, limit: int, after: int, ou
         'paysvc review-match 118 --accept --reason "Đối chiếu căn cước, đúng người"',
         'paysvc review-match 119 --accept --account 5512 --reason "Người hưởng chọn tài khoản này"',
         'paysvc review-match 120 --reject --reason "Không đúng người"',
+        'paysvc review-match 121 --two-persons --reason "Hai người khác nhau, đã gặp cả hai"',
+        'paysvc review-match 122 --same-person --reason "Cấp lại số định danh, theo giấy xác nhận"',
     ),
 )
 @click.argument("match_id", type=int)
-@click.option("--accept/--reject", "is_accepted", required=True, help="What you decided.")
+@click.option("--accept", "decision", flag_value="accept", help="It is the person's account.")
+@click.option("--reject", "decision", flag_value="reject", help="It is not.")
+@click.option("--two-persons", "decision", flag_value="two_persons", help="Alike, and two people.")
+@click.option("--same-person", "decision", flag_value="same_person", help="One person, registered twice.")
+@click.option("--other", "other_id", type=int, help="The same person as which of several.")
 @click.option("--account", "account_id", type=int, help="Which of several accounts.")
 @click.option("--reason", required=True, help="Kept with your name as long as the decision.")
 @pass_office
 @output_option
 def review_match(
-    office: Office, match_id: int, is_accepted: bool, account_id: int | None, reason: str, output: str
+    office: Office,
+    match_id: int,
+    decision: str | None,
+    other_id: int | None,
+    account_id: int | None,
+    reason: str,
+    output: str,
 ) -> None:
     """Decide about one match; the decision stands while the facts behind it do."""
+    if decision is None:
+        raise click.UsageError("Say --accept or --reject, or of a person --two-persons or --same-person.")
     with office.signed_in() as (wiring, actor):
-        if is_accepted:
-            result = reviewing.accept_match(
-                wiring.database, wiring.clock, actor, match_id, reason=reason, account_id=account_id
-            )
-        else:
-            result = reviewing.reject_match(wiring.database, wiring.clock, actor, match_id, reason=reason)
+        result = review_person.decide(
+            wiring.database,
+            wiring.sealer,
+            wiring.clock,
+            actor,
+            match_id,
+            decision=decision,
+            reason=reason,
+            account_id=account_id,
+            other_id=other_id,
+        )
     show_one({"match": result.match_id, "outcome": result.outcome.value}, output)
 
 

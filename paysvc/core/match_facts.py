@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from paysvc.core.text_column import Bool, Int64
 from paysvc.domain.matching import (
     ABOUT_ONE_ACCOUNT,
     RULES_VERSION,
+    Doubt,
     Outcome,
     Situation,
     Verdict,
@@ -22,6 +23,7 @@ from paysvc.domain.matching import (
     judge,
     why_unusable,
     with_candidates,
+    with_others,
 )
 from paysvc.domain.names import NameComparison
 
@@ -47,7 +49,10 @@ class AccountColumns:
 
 @dataclass(frozen=True, slots=True)
 class FactColumns:
-    """What is known of many people, one row each; `population_status` is "" for the unknown."""
+    """What is known of many people, one row each; `population_status` is "" for the unknown.
+
+    `doubts` are of the few (by their row) who may be somebody else who is registered, too.
+    """
 
     full_name: Sequence[str]
     birth: Sequence[str]
@@ -57,6 +62,7 @@ class FactColumns:
     population_sex: Sequence[str]
     population_status: Sequence[str]
     accounts: AccountColumns
+    doubts: Mapping[int, Doubt] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.full_name)
@@ -105,6 +111,9 @@ def digest_facts(facts: FactColumns) -> list[bytes]:
     held = [""] * len(facts)
     for row, text in zip(listed.row, map(_FIELD.join, of_account), strict=True):
         held[row] += _ACCOUNT + text
+    for row, doubt in facts.doubts.items():
+        others = (f"{number}:{ground}" for number, ground in doubt.others)
+        held[row] += _ACCOUNT + _FIELD.join((doubt.outcome, *others))
     version, sha256 = f"{RULES_VERSION}{_FIELD}", hashlib.sha256
     return [
         sha256(f"{version}{text}{accounts}".encode()).digest()
@@ -132,6 +141,7 @@ def decide_columns(facts: FactColumns) -> DecisionColumns:
         _reasons(facts, rows, (listed_count > 0) & (usable_count == 0)),
         [None if position < 0 else holders[position] for position in only_usable.tolist()],
         ["" if position < 0 else listed.held_under[position] for position in only_usable.tolist()],
+        [facts.doubts[row].outcome if row in facts.doubts else "" for row in range(len(facts))],
         strict=True,
     )
     judged: dict[tuple[object, ...], Verdict] = {}
@@ -140,6 +150,8 @@ def decide_columns(facts: FactColumns) -> DecisionColumns:
     for row, choice in _choices(facts, rows, usable, holders).items():
         if verdicts[row].outcome is Outcome.SEVERAL_ACCOUNTS:
             evidence[row] = with_candidates(evidence[row], choice)
+    for row, doubt in facts.doubts.items():
+        evidence[row] = with_others(evidence[row], doubt)
     about = np.maximum(only_usable, only_listed).tolist()
     return DecisionColumns(
         outcome=[verdict.outcome for verdict in verdicts],

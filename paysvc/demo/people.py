@@ -7,12 +7,13 @@ Nghệ An where a source is known: 221,011 of 294,996 beneficiaries hold an acco
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paysvc.demo.names import full_names
+from paysvc.demo.names import as_banks_write, full_names
 
 #: Nghệ An in January 2026, and how many of its beneficiaries held an account.
 NGHE_AN_PEOPLE = 294_996
@@ -140,17 +141,32 @@ def make_persons(random: np.random.Generator, planted: Planted) -> Persons:
     ]
     has_account = np.zeros(count, dtype=np.bool_)
     has_account[random.permutation(count)[: planted.with_account]] = True
+    number, name = _citizen_ids(random, female, year), full_names(random, female)
+    unit = [commune_code(index) for index in random.integers(0, COMMUNES, count).tolist()]
     return Persons(
-        number=_citizen_ids(random, female, year),
-        name=full_names(random, female),
+        number=number,
+        name=name,
         female=female,
         birth=birth,
-        unit=[commune_code(index) for index in random.integers(0, COMMUNES, count).tolist()],
+        unit=_apart(name, birth, unit),
         programme=programme,
         category=category,
         has_account=has_account,
         old_number=[""] * count,
     )
+
+
+def _apart(name: Sequence[str], birth: Sequence[str], unit: Sequence[str]) -> list[str]:
+    """The communes, changed where two people of one name and birth would live in the same: they would be held."""
+    taken: set[tuple[str, str, str]] = set()
+    found = []
+    for person, born, wanted in zip(name, birth, unit, strict=True):
+        key, code, index = as_banks_write(person), wanted, 0
+        while (key, born, code) in taken:
+            code, index = commune_code(index), index + 1
+        taken.add((key, born, code))
+        found.append(code)
+    return found
 
 
 def _citizen_ids(random: np.random.Generator, female: NDArray[np.bool_], year: NDArray[np.int64]) -> list[str]:

@@ -25,8 +25,10 @@ DISPOSITIONS = ("planned", "held", "excluded")
 #: What an officer held keeps its reason, so that planning again does not pay it.
 OFFICER_HELD = "officer:"
 
+#: Nobody is owed anything under this record.
+_NOT_DUE = frozenset({"deceased", "same_person"})
 #: The person is not who the list says, or that is not known yet: no channel may pay.
-_IDENTITY_IN_DOUBT = frozenset({"not_in_population", "data_differ"})
+_IDENTITY_IN_DOUBT = frozenset({"not_in_population", "data_differ", "maybe_same_person"})
 #: The person is known and has no account that can be credited.
 _NO_ACCOUNT = frozenset({"no_account", "account_not_usable"})
 
@@ -68,8 +70,8 @@ def decide(
     """
     if not outcome:
         return Decision(HELD, "not_matched")
-    if outcome == "deceased":
-        return Decision(EXCLUDED, "deceased")
+    if outcome in _NOT_DUE:
+        return Decision(EXCLUDED, outcome)
     if outcome in _IDENTITY_IN_DOUBT:
         return Decision(HELD, outcome)
     if wants_cash:

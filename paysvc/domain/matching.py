@@ -3,16 +3,18 @@
 The outcomes exclude one another. The first of these that holds decides, because each makes
 what comes after it meaningless or dangerous to act upon:
 
- 1. deceased            the population database says so; nothing else about the person matters
- 2. not_in_population   nobody is known by this citizen ID, so no fact can be checked
- 3. data_differ         known, but name, birth or sex differ: perhaps another person's number
- 4. no_account          no bank lists an account under this number, or one the person had before
- 5. account_not_usable  accounts, but none that is both active and in VND
- 6. several_accounts    more than one usable account: a person chooses, whatever their dates
+ 1. same_person         an officer or a list said that another record is this person's, and that one counts
+ 2. deceased            the population database says so; nothing else about the person matters
+ 3. not_in_population   nobody is known by this citizen ID, so no fact can be checked
+ 4. data_differ         known, but name, birth or sex differ: perhaps another person's number
+ 5. maybe_same_person   enrolled beside somebody registered earlier who may be the same person
+ 6. no_account          no bank lists an account under this number, or one the person had before
+ 7. account_not_usable  accounts, but none that is both active and in VND
+ 8. several_accounts    more than one usable account: a person chooses, whatever their dates
                         and names (a later registration never wins by itself)
- 7. name_mismatch       one usable account, in another name
- 8. name_close          one usable account, whose name differs in a way a person must look at
- 9. matched             one usable account, and the names are equal (exact or match)
+ 9. name_mismatch       one usable account, in another name
+10. name_close          one usable account, whose name differs in a way a person must look at
+11. matched             one usable account, and the names are equal (exact or match)
 
 An account found under a superseded number that more than one person claims is never better
 than `close`: the number does not say whose it is. Birth agrees when both dates are equal, or
@@ -38,9 +40,11 @@ RULES_VERSION = 1
 class Outcome(StrEnum):
     """The answer of matching for one beneficiary; the order is that of precedence."""
 
+    SAME_PERSON = "same_person"
     DECEASED = "deceased"
     NOT_IN_POPULATION = "not_in_population"
     DATA_DIFFER = "data_differ"
+    MAYBE_SAME_PERSON = "maybe_same_person"
     NO_ACCOUNT = "no_account"
     ACCOUNT_NOT_USABLE = "account_not_usable"
     SEVERAL_ACCOUNTS = "several_accounts"
@@ -49,12 +53,14 @@ class Outcome(StrEnum):
     MATCHED = "matched"
 
 
+_BEFORE_DOUBT = (Outcome.SAME_PERSON, Outcome.DECEASED, Outcome.NOT_IN_POPULATION, Outcome.DATA_DIFFER)
+
 #: What an officer looks at, and what of it an officer may accept. A mismatch is settled by
 #: correcting the registry or the bank's list, never by agreeing to it.
-FOR_REVIEW = (Outcome.NAME_CLOSE, Outcome.SEVERAL_ACCOUNTS, Outcome.NAME_MISMATCH)
+FOR_REVIEW = (Outcome.NAME_CLOSE, Outcome.SEVERAL_ACCOUNTS, Outcome.NAME_MISMATCH, Outcome.MAYBE_SAME_PERSON)
 ACCEPTABLE = (Outcome.NAME_CLOSE, Outcome.SEVERAL_ACCOUNTS)
 
-#: What a rejection makes of each: the account is another's, or none of several is to be used.
+#: What a rejection makes of each that is about an account: it is another's, or none of several is to be used.
 REJECTED_AS = {
     Outcome.NAME_CLOSE: Outcome.NAME_MISMATCH,
     Outcome.SEVERAL_ACCOUNTS: Outcome.ACCOUNT_NOT_USABLE,
@@ -104,12 +110,20 @@ class HeldAccount(NamedTuple):
     registered_on: str
 
 
+class Doubt(NamedTuple):
+    """Of whom else this record may be (`maybe_same_person`), or is (`same_person`): (beneficiary, ground) each."""
+
+    outcome: Outcome
+    others: tuple[tuple[int, str], ...]
+
+
 class Facts(NamedTuple):
     """Everything an outcome is decided from, for one person."""
 
     person: Person
     population: PopulationWord | None
     accounts: Sequence[HeldAccount]
+    doubt: Doubt | None = None
 
 
 class Situation(NamedTuple):
@@ -117,7 +131,8 @@ class Situation(NamedTuple):
 
     `population` is alive, deceased or "" (not known); `birth` as `birth_agreement` says;
     `unusable` are the reasons where no account is usable; `holder` is the holder's name of the
-    one usable account, and `held_under` the number it was found by.
+    one usable account, and `held_under` the number it was found by. `doubt` is the outcome of a
+    `Doubt`, or "".
     """
 
     population: str
@@ -129,6 +144,7 @@ class Situation(NamedTuple):
     unusable: tuple[str, ...]
     holder: NameComparison | None
     held_under: str
+    doubt: str = ""
 
 
 class Verdict(NamedTuple):
@@ -153,7 +169,7 @@ class Decision(NamedTuple):
 
 def decide(facts: Facts) -> Decision:
     """The one outcome of these facts. Many people at once: `paysvc.core.match_facts`."""
-    person, population, accounts = facts
+    person, population, accounts, doubt = facts
     usable = [account for account in accounts if is_usable(account.status, account.currency)]
     names = [compare_names(person.full_name, account.holder_name) for account in usable]
     verdict = judge(
@@ -167,12 +183,15 @@ def decide(facts: Facts) -> Decision:
             unusable=() if usable else why_unusable((account.status, account.currency) for account in accounts),
             holder=names[0] if len(names) == 1 else None,
             held_under=usable[0].held_under if len(usable) == 1 else "",
+            doubt=doubt.outcome if doubt else "",
         )
     )
     evidence = verdict.evidence
     if verdict.outcome is Outcome.SEVERAL_ACCOUNTS:
         found = [(one.account_id, one.held_under, name) for one, name in zip(usable, names, strict=True)]
         evidence = with_candidates(evidence, found)
+    if doubt is not None:
+        evidence = with_others(evidence, doubt)
     about = usable or accounts
     account_id = about[0].account_id if len(about) == 1 and verdict.outcome in ABOUT_ONE_ACCOUNT else None
     return Decision(verdict.outcome, account_id, verdict.name_level, evidence)
@@ -190,12 +209,16 @@ def judge(situation: Situation) -> Verdict:
 
 def _outcome(situation: Situation) -> Outcome:
     name = situation.population_name
+    if situation.doubt == Outcome.SAME_PERSON:
+        return Outcome.SAME_PERSON
     if not situation.population or name is None:
         return Outcome.NOT_IN_POPULATION
     if situation.population != "alive":
         return Outcome.DECEASED
     if not name.level.agrees or situation.birth == "differs" or not situation.same_sex:
         return Outcome.DATA_DIFFER
+    if situation.doubt:
+        return Outcome.MAYBE_SAME_PERSON
     if not situation.listed:
         return Outcome.NO_ACCOUNT
     if not situation.usable:
@@ -206,6 +229,16 @@ def _outcome(situation: Situation) -> Outcome:
     if level is NameLevel.MISMATCH:
         return Outcome.NAME_MISMATCH
     return Outcome.NAME_CLOSE if level is NameLevel.CLOSE else Outcome.MATCHED
+
+
+def outcome_with_doubt(outcome: str | None, doubt: Doubt) -> str | None:
+    """What a stored outcome (None when nobody has looked) comes to where a doubt arose since."""
+    if doubt.outcome is Outcome.SAME_PERSON:
+        return doubt.outcome.value
+    if outcome is None:
+        return None
+    earlier = Outcome(outcome) in _BEFORE_DOUBT
+    return outcome if earlier else doubt.outcome.value
 
 
 def is_usable(status: str, currency: str) -> bool:
@@ -240,6 +273,12 @@ def with_candidates(evidence: str, usable: Iterable[tuple[int, str, NameComparis
         for account_id, under, name in usable
     ]
     return canonical_json({**json.loads(evidence), "candidates": candidates}).decode()
+
+
+def with_others(evidence: str, doubt: Doubt) -> str:
+    """The evidence with the records that may be, or are, of the same person."""
+    others = [{"beneficiary": beneficiary_id, "ground": ground} for beneficiary_id, ground in doubt.others]
+    return canonical_json({**json.loads(evidence), "others": others}).decode()
 
 
 def _evidence(situation: Situation, level: NameLevel | None) -> str:

@@ -6,7 +6,7 @@ Pure: the same facts give the same plan, whatever the row ids and the order of t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ from paysvc.domain.programmes import Programme, RateTable
 Facts = Mapping[str, Sequence[Any]]
 
 _STACKED = Decision(EXCLUDED, "stacking")
+_SAME_PERSON = Decision(EXCLUDED, "same_person")
 _LOWER_PAID = Decision(HELD, "lower_already_paid")
 #: Where a decision ranks below every number that occurs.
 _NEVER = np.iinfo(np.int64).max
@@ -49,7 +50,8 @@ class PlanFacts:
     `known` (programme_code, period, beneficiary_id) exists already, `owed` is what no plan
     carries. `promised` maps a stacking group to what other plans carry in it
     (beneficiary_id, period, amount_vnd). `account_bank` names the bank that pays accounts of
-    a BIN. `officer_holds` maps (beneficiary_id, programme_code) to the reason.
+    a BIN. `officer_holds` maps (beneficiary_id, programme_code) to the reason. `paid_elsewhere`
+    (beneficiary_id, programme_code, period) is what another record of the same person carries.
     """
 
     programmes: Sequence[Programme]
@@ -63,6 +65,7 @@ class PlanFacts:
     account_bank: Callable[[str], str | None]
     cash_bank: str | None
     officer_holds: Mapping[tuple[int, str], str]
+    paid_elsewhere: Facts = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,6 +100,7 @@ def draw_plan(facts: PlanFacts) -> PlanDraft:
     book = _DecisionBook()
     decision = _decide_all(facts, dues, book)
     _hold_for_officers(facts, dues, person_ids, decision, book)
+    _exclude_paid_elsewhere(facts, dues, person_ids, decision, book)
     _apply_stacking(facts, dues, person_ids, decision, book)
     # What an earlier cycle left out and this one leaves out too is not counted anew.
     excluded = np.array([one.disposition == EXCLUDED for one in book.decisions], dtype=np.bool_)
@@ -215,6 +219,20 @@ def _hold_for_officers(facts: PlanFacts, dues: Dues, person_ids: Int64, decision
         for row in rows.tolist():
             if book.decisions[decision[row]].disposition != EXCLUDED:
                 decision[row] = book.number(Decision(HELD, reason))
+
+
+def _exclude_paid_elsewhere(
+    facts: PlanFacts, dues: Dues, person_ids: Int64, decision: Int64, book: _DecisionBook
+) -> None:
+    """A month that another record of the same person was paid for is not paid again."""
+    paid = facts.paid_elsewhere
+    if not paid or not len(paid["beneficiary_id"]):
+        return
+    many = len(facts.programmes)
+    ids, codes = np.array(paid["beneficiary_id"], dtype=np.int64), _programme_numbers(facts, paid["programme_code"])
+    there = (ids * many + codes) * _MONTHS + _months(paid["period"])
+    mine = (person_ids[dues.person] * many + dues.programme) * _MONTHS + dues.period
+    decision[np.isin(mine, there)] = book.number(_SAME_PERSON)
 
 
 def _apply_stacking(facts: PlanFacts, dues: Dues, person_ids: Int64, decision: Int64, book: _DecisionBook) -> None:

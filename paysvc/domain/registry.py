@@ -55,6 +55,7 @@ FIELDS: dict[ImportKind, tuple[Field, ...]] = {
         Field("from_period", ("từ tháng", "from_period")),
         Field("to_period", ("đến tháng", "to_period"), is_required=False),
         Field("old_id", ("số CMND cũ", "old_id", "số CMND"), is_required=False),
+        Field("previous_id", ("số định danh cũ", "previous_id", "số CCCD cũ"), is_required=False),
     ),
     ImportKind.ACCOUNTS: (
         Field("holder_id", ("số định danh", "holder_id", *_CITIZEN_ID[1:])),

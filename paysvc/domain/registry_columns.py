@@ -62,4 +62,5 @@ WHOLE_COLUMNS: dict[str, WholeColumn] = {
     "full_name": names,
     "holder_name": names,
     "old_id": blanks,
+    "previous_id": blanks,
 }

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import date
 
+from paysvc.domain.errors import RecordError, Severity
 from paysvc.domain.identifiers import is_account_number, is_bank_bin
 from paysvc.domain.registry_birthplaces import BIRTH_PLACES
 from paysvc.domain.registry_units import UnitResolver
@@ -44,6 +45,10 @@ MESSAGES: dict[str, str] = {
     "E211": "This is not a citizen ID of 12 digits.",
     "E212": "The old 9-digit number is not valid any more; the 12-digit citizen ID is needed.",
     "W213": "The old number does not have 9 digits and was left out.",
+    "E214": "The previous number is not a citizen ID of 12 digits.",
+    "E215": "Nobody is registered under the previous number.",
+    "E216": "Both numbers were paid for the same month; an officer decides in the review of matches.",
+    "W217": "This number was replaced by another; the row was taken for the person who had it.",
     "E401": "This is not an account number: 4 to 34 digits, capitals, dots and hyphens.",
     "E406": "A bank is named by the 6 digits of its BIN.",
     "E408": "Only accounts in đồng (VND) can be paid into.",
@@ -51,6 +56,7 @@ MESSAGES: dict[str, str] = {
     "E501": "The same person stands in this file more than once.",
     "E504": "Rows of the same person contradict one another in name, birth, sex or commune.",
     "E505": "The same account stands in this file more than once.",
+    "E506": "Rows contradict one another about who had the previous number.",
 }
 
 #: A reader raises for what it cannot read and returns the canonical text otherwise.
@@ -110,6 +116,12 @@ class Unreadable(ValueError):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
+
+
+def row_problem(line: int, name: str, code: str, suggestion: str | None = None, message: str = "") -> RecordError:
+    """The complaint of this code about a cell."""
+    severity = Severity.ERROR if code.startswith("E") else Severity.WARNING
+    return RecordError(line, name, code, message or MESSAGES[code], severity, suggestion)
 
 
 def fold(text: str) -> str:
@@ -270,6 +282,14 @@ def read_old_id(raw: str) -> str:
     text = _without_spaces(raw)
     if len(text) != 9 or not _DIGITS.fullmatch(text):
         raise Unreadable("W213")
+    return text
+
+
+def read_previous_id(raw: str) -> str:
+    """A citizen ID that was determined anew; no zero is put back in it."""
+    text = _without_spaces(raw)
+    if not _TWELVE.fullmatch(text):
+        raise Unreadable("E214")
     return text
 
 

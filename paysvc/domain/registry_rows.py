@@ -36,8 +36,10 @@ from paysvc.domain.registry_fields import (
     read_holder_id,
     read_old_id,
     read_period,
+    read_previous_id,
     registration_reader,
     repaired_citizen_id,
+    row_problem,
     text_reader,
     unit_reader,
 )
@@ -132,7 +134,7 @@ class RowChecker:
         if whole_row:
             # Its cells stand in the wrong columns, so what they seem to say is left out.
             block.problems = [one for one in block.problems if one.line not in whole_row]
-            block.problems.extend(_problem(line, "", code) for line, code in whole_row.items())
+            block.problems.extend(row_problem(line, "", code) for line, code in whole_row.items())
         self._keep(block)
 
     def finish(self) -> CheckedRows:
@@ -183,7 +185,7 @@ class RowChecker:
             if self._apply_safe_repairs:
                 block.columns["citizen_id"][position] = repaired
             code = "W201" if self._apply_safe_repairs else "E201"
-            block.problems[number] = _problem(problem.line, "citizen_id", code, repaired)
+            block.problems[number] = row_problem(problem.line, "citizen_id", code, repaired)
 
     def _keep(self, block: _Block) -> None:
         self._problems.extend(block.problems)
@@ -206,7 +208,7 @@ class _Block:
 
     def complain(self, position: int, name: str, code: str) -> str | None:
         """Note the problem; returns what the cell then counts as: "" for a warning."""
-        self.problems.append(_problem(self.lines[position], name, code))
+        self.problems.append(row_problem(self.lines[position], name, code))
         return None if code.startswith("E") else ""
 
     def position_of(self, line: int) -> int:
@@ -266,11 +268,6 @@ def _disagreeing(numbers: _Column, sexes: _Column, births: _Column) -> list[int]
     return [position for position, row in enumerate(rows) if row in wrong] if wrong else []
 
 
-def _problem(line: int, name: str, code: str, suggestion: str | None = None, message: str = "") -> RecordError:
-    severity = Severity.ERROR if code.startswith("E") else Severity.WARNING
-    return RecordError(line, name, code, message or MESSAGES[code], severity, suggestion)
-
-
 def _readers(kind: ImportKind, today: date, units: UnitResolver) -> dict[str, Callable[[str], str | None]]:
     by_field: dict[str, Reader] = {
         "programme_code": text_reader(20),
@@ -285,6 +282,7 @@ def _readers(kind: ImportKind, today: date, units: UnitResolver) -> dict[str, Ca
         "from_period": read_period,
         "to_period": read_period,
         "old_id": read_old_id,
+        "previous_id": read_previous_id,
         "holder_id": read_holder_id,
         "holder_name": name_reader(140),
         "bank_bin": read_bank_bin,
@@ -395,5 +393,5 @@ def _refuse(checked: CheckedRows, refused: Sequence[int], group: Sequence[int], 
     named = ", ".join(map(str, rows[:_NAMED_ROWS])) + (" and more" if len(rows) > _NAMED_ROWS else "")
     message = f"{MESSAGES[code].removesuffix('.')}: rows {named}."
     lines = {checked.lines[position] for position in refused}
-    checked.problems.extend(_problem(line, name, code, message=message) for line in sorted(lines))
+    checked.problems.extend(row_problem(line, name, code, message=message) for line in sorted(lines))
     return lines

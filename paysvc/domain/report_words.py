@@ -98,6 +98,8 @@ REASONS: dict[str, str] = {
     "worklist": "Chờ cán bộ xử lý",
     "not_in_population": "Không có trong dữ liệu dân cư",
     "data_differ": "Dữ liệu dân cư khác",
+    "maybe_same_person": "Có thể trùng người, chờ xem",
+    "same_person": "Trùng người, hưởng theo hồ sơ kia",
     "name_close": "Tên gần khớp, chờ xem",
     "name_mismatch": "Tên không khớp",
     "several_accounts": "Nhiều tài khoản",

@@ -15,7 +15,7 @@ from paysvc.domain.errors import FileRefused, RecordError, Waiting
 from paysvc.domain.officers import Officer, require
 from paysvc.domain.progress import Progress, silent
 from paysvc.domain.registry import ImportKind, is_header, map_columns
-from paysvc.domain.registry_fields import fold
+from paysvc.domain.registry_fields import fold, row_problem
 from paysvc.domain.registry_rows import CheckedRows, RowChecker
 from paysvc.domain.registry_units import Units
 from paysvc.sealing import Sealer
@@ -34,6 +34,7 @@ from paysvc.store.registry_files import (
     read_problems,
     refused_lines,
 )
+from paysvc.store.registry_numbers import SettledNumbers, settle_numbers
 from paysvc.store.units import load_units
 from paysvc.store.vault import Vault
 
@@ -139,6 +140,8 @@ def import_registry(
             file_id = before.file_id
             checked = checked.of_refused(refused_lines(connection, file_id))
         source = Source(file_id, clock.now(), keep_later=before is not None)
+        if kind is ImportKind.BENEFICIARIES:
+            checked = _settled(checked, settle_numbers(connection, sealer, checked.columns, clock.now()))
         figures = _counted(checked, _TAKE[kind](connection, sealer, checked.columns, source))
         registry_open.drop_wanted(connection)
         close_import(connection, file_id, _together(figures, before), checked.problems)
@@ -201,6 +204,17 @@ def _check(
         # Looking at rows is the smaller part of the work; writing them is the other.
         progress(min(done, sheet.expected_rows) * 2 // 5, sheet.expected_rows)
     return checker.finish()
+
+
+def _settled(checked: CheckedRows, settled: SettledNumbers) -> CheckedRows:
+    """The rows under the numbers that hold now, without those that the registry cannot believe."""
+    complaints = [(checked.lines[row], name, code) for row, name, code in settled.complaints]
+    problems = checked.problems + [row_problem(*one) for one in complaints]
+    problems.sort(key=lambda one: (one.line, one.code))
+    columns = {**checked.columns, "citizen_id": list(settled.numbers)}
+    found = CheckedRows(checked.rows, checked.lines, columns, problems)
+    refused = {line for line, _, code in complaints if code.startswith("E")}
+    return found.only(set(found.lines) - refused) if refused else found
 
 
 def _counted(checked: CheckedRows, taken: Taken) -> ImportFigures:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
 
 from paysvc.clock import Clock
 from paysvc.core.match_facts import decide_columns, digest_facts
@@ -11,7 +14,7 @@ from paysvc.domain.matching import Outcome
 from paysvc.domain.officers import Officer, require
 from paysvc.domain.progress import Progress, silent
 from paysvc.sealing import Sealer
-from paysvc.store import audit_trail, match_facts, matching
+from paysvc.store import audit_trail, match_facts, matching, same_person
 from paysvc.store.engine import Database
 
 
@@ -37,13 +40,15 @@ def match_accounts(
 
     A second run over the same facts changes nothing. Where a fact changed, the open version
     ends and a new one begins at this moment; an officer's decision stands while the facts do.
-    Numbers are joined by their blind indexes as they lie, so the sealer opens nothing.
+    Numbers are joined by their blind indexes as they lie, so the sealer opens nothing. Who may be
+    somebody registered earlier is noted, too, and waits until an officer decided.
     Raises `NotAllowed`.
     """
     require(actor, "match-accounts")
     now, people = clock.now(), 0
     with database.write() as connection:
         matching.lock(connection)
+        same_person.find_doubts(connection, sealer, now)
         total = matching.count_people(connection)
         # Written only when all is read: the outcomes are read in the same stream as the people.
         changes: list[matching.Change] = []
@@ -66,6 +71,14 @@ def match_accounts(
         if opened or closed:
             audit_trail.append(connection, now, actor, "match-accounts", "registry", _told(result))
     return result
+
+
+def match_anew(connection: Connection, beneficiary_ids: Sequence[int], at: datetime) -> None:
+    """Match these few again, after a decision about who they are."""
+    for beneficiary_id in beneficiary_ids:
+        for cases in list(match_facts.read_cases(connection, beneficiary_id)):
+            for change in _changes(cases):
+                matching.replace_outcomes(connection, change, at)
 
 
 def _changes(cases: match_facts.Cases) -> list[matching.Change]:

@@ -15,6 +15,7 @@ from paysvc.domain import plan_columns
 from paysvc.domain.disbursement import Figure
 from paysvc.domain.errors import Conflict, DoesNotReconcile, InvalidInput
 from paysvc.domain.instructions import CycleState, content_sha256
+from paysvc.domain.matching import Doubt, outcome_with_doubt
 from paysvc.domain.officers import Officer, require
 from paysvc.domain.payment_dates import (
     DEFAULT_PAY_DAY,
@@ -29,7 +30,7 @@ from paysvc.domain.plan_draft import PlanDraft, PlanFacts, draw_plan
 from paysvc.domain.programmes import Programme, ProgrammeKind, RateTable
 from paysvc.domain.progress import Progress, silent
 from paysvc.sealing import Sealer
-from paysvc.store import audit_trail, cycles, ledger, plan_facts, plans, programmes, resubmissions, units
+from paysvc.store import audit_trail, cycles, ledger, plan_facts, plans, programmes, resubmissions, same_person, units
 from paysvc.store.calendar import read_calendar
 from paysvc.store.cycles import Cycle
 from paysvc.store.engine import Database
@@ -112,6 +113,8 @@ def plan_payments(
                 )
         pays_on = _value_date(connection, banks, clock.now(), months, value_date, pay_day)
         cycle, holds = _open_draft(connection, actor, clock.now(), cycle_code, kind, codes, months, pays_on, keep_holds)
+        # Asked anew: a list may have come in after the last matching.
+        same_person.find_doubts(connection, sealer, clock.now())
         progress(1, _STEPS)
         facts = _read_facts(connection, banks, chosen, months, pays_on, holds)
         draft = draw_plan(facts)
@@ -232,6 +235,7 @@ def _read_facts(
     owed = plan_facts.read_owed(connection, codes, months[-1])
     persons = plan_facts.read_persons(connection, codes)
     persons["unit_code"] = _units_in_force(connection, pays_on, persons["unit_code"])
+    persons["outcome"] = _with_doubts(same_person.read_doubts(connection), persons["id"], persons["outcome"])
     all_months = sorted({*months, *owed["period"]})
     cash = banks.cash()
 
@@ -254,7 +258,18 @@ def _read_facts(
         account_bank=account_bank,
         cash_bank=None if cash is None else cash.settings.code,
         officer_holds=holds,
+        paid_elsewhere=plan_facts.read_paid_elsewhere(connection, codes),
     )
+
+
+def _with_doubts(doubts: Mapping[int, Doubt], ids: Sequence[int], outcomes: list[str | None]) -> list[str | None]:
+    """The outcomes as matching would find them now for those who may be, or are, somebody else."""
+    if not doubts:
+        return outcomes
+    return [
+        outcome if person not in doubts else outcome_with_doubt(outcome, doubts[person])
+        for person, outcome in zip(ids, outcomes, strict=True)
+    ]
 
 
 def _units_in_force(connection: Connection, day: date, codes: Sequence[str]) -> list[str]:

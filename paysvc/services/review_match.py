@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from sqlalchemy import Connection
+
 from paysvc.clock import Clock
 from paysvc.core.match_facts import digest_facts
 from paysvc.domain.errors import Conflict, InvalidInput
@@ -93,10 +95,7 @@ def _decided(
     decide: Callable[[StoredMatch, Outcome], StoredMatch],
 ) -> ReviewResult:
     require(actor, "review-match")
-    given = reason.strip()
-    if not given or len(given) > LONGEST_REASON:
-        raise InvalidInput("reason_required", f"A decision needs a reason of 1 to {LONGEST_REASON} characters.")
-    now = clock.now()
+    given, now = given_reason(reason), clock.now()
     with database.write() as connection:
         match_review.lock(connection)
         match = match_review.read_open(connection, match_id)
@@ -104,13 +103,7 @@ def _decided(
         new = decide(match, about)
         if (new.outcome, new.account_id) == (match.outcome, match.account_id) and "review" in match.evidence:
             raise Conflict("already_decided", "This was decided in the same way before.")
-        for cases in match_facts.read_cases(connection, match.beneficiary_id):
-            if digest_facts(cases.facts) != [match.facts_digest]:
-                raise Conflict(
-                    "facts_changed",
-                    "The registry changed since this outcome was found.",
-                    next_step="Run match-accounts and look at the new outcome.",
-                )
+        require_same_facts(connection, match)
         review = {"decision": "accepted" if new.outcome == Outcome.MATCHED else "rejected", "outcome": str(about)}
         new = replace(new, evidence={**match.evidence, "review": review})
         new_id = match_review.replace(connection, match_id, new, actor.officer_id, given, now)
@@ -120,11 +113,32 @@ def _decided(
     return ReviewResult(new_id, Outcome(new.outcome), new.account_id)
 
 
+def given_reason(reason: str) -> str:
+    """The reason without blanks around it. Raises `InvalidInput` when there is none, or too much."""
+    given = reason.strip()
+    if not given or len(given) > LONGEST_REASON:
+        raise InvalidInput("reason_required", f"A decision needs a reason of 1 to {LONGEST_REASON} characters.")
+    return given
+
+
+def require_same_facts(connection: Connection, match: StoredMatch) -> None:
+    """Raise `Conflict` when any fact behind the outcome is not what it was."""
+    for cases in match_facts.read_cases(connection, match.beneficiary_id):
+        if digest_facts(cases.facts) != [match.facts_digest]:
+            raise Conflict(
+                "facts_changed",
+                "The registry changed since this outcome was found.",
+                next_step="Run match-accounts and look at the new outcome.",
+            )
+
+
 def _reviewed_outcome(match: StoredMatch) -> Outcome:
     """What the rule left to a person, also where a person has decided it before."""
     reviewed = match.evidence.get("review", {}).get("outcome", match.outcome)
     if reviewed not in FOR_REVIEW:
         raise InvalidInput("outcome_not_reviewed", f"The outcome {reviewed} does not wait for an officer.")
+    if reviewed not in REJECTED_AS:
+        raise InvalidInput("outcome_about_person", "Decide whether it is the same person, or two persons.")
     return Outcome(reviewed)
 
 

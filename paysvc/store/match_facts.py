@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, String, and_, exists, 
 from paysvc.core.match_facts import AccountColumns, FactColumns
 from paysvc.domain.matching import HeldUnder
 from paysvc.store.bulk import read_parts
+from paysvc.store.same_person import read_doubts
 from paysvc.store.tables import (
     account_match,
     bank_account,
@@ -45,6 +46,7 @@ def read_cases(connection: Connection, beneficiary_id: int | None = None) -> Ite
     """
     population = _Population(connection, beneficiary_id)
     accounts = _Accounts(connection, beneficiary_id)
+    doubts = read_doubts(connection, beneficiary_id)
     for part in read_parts(connection, _people(beneficiary_id)):
         ids, keys, name, birth, sex, match_id, digest = zip(*part, strict=True)
         known_name, known_birth, known_sex, status = population.of(keys)
@@ -57,6 +59,7 @@ def read_cases(connection: Connection, beneficiary_id: int | None = None) -> Ite
             population_sex=known_sex,
             population_status=status,
             accounts=accounts.of(ids, keys),
+            doubts={row: doubts[number] for row, number in enumerate(ids) if number in doubts} if doubts else {},
         )
         yield Cases(ids, facts, match_id, digest)
 

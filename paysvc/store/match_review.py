@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, RowMapping, and_, insert, select, text, update
 
 from paysvc.domain.canonical import canonical_json
 from paysvc.domain.errors import Conflict, NotFound
@@ -32,6 +32,18 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Other:
+    """Somebody registered who may be the same person; the citizen ID is masked. `ground` says why."""
+
+    beneficiary_id: int
+    ground: str
+    citizen_id: str
+    full_name: str
+    birth: str
+    unit_code: str
+
+
+@dataclass(frozen=True, slots=True)
 class MatchToReview:
     """One open outcome with what an officer compares; the citizen ID is masked."""
 
@@ -44,6 +56,7 @@ class MatchToReview:
     outcome: str
     evidence: Mapping[str, Any]
     candidates: tuple[Candidate, ...]
+    others: tuple[Other, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +91,9 @@ def read_page(
     rows = connection.execute(waiting.order_by(columns.id).limit(limit)).all()
     evidence = [json.loads(row.evidence) for row in rows]
     chosen_from = [_candidate_ids(row.account_id, said) for row, said in zip(rows, evidence, strict=True)]
-    people = _people(connection, sealer, [row.beneficiary_id for row in rows])
+    named = [[(int(one["beneficiary"]), one["ground"]) for one in said.get("others", ())] for said in evidence]
+    wanted = {row.beneficiary_id for row in rows} | {person for others in named for person, _ in others}
+    people = _people(connection, sealer, sorted(wanted))
     accounts = _candidates(connection, sealer, sorted({one for ids in chosen_from for one in ids}))
     return [
         MatchToReview(
@@ -88,8 +103,9 @@ def read_page(
             row.outcome,
             said,
             tuple(accounts[account_id] for account_id in ids),
+            tuple(Other(person, ground, *people[person]) for person, ground in others),
         )
-        for row, said, ids in zip(rows, evidence, chosen_from, strict=True)
+        for row, said, ids, others in zip(rows, evidence, chosen_from, named, strict=True)
     ]
 
 
@@ -100,14 +116,25 @@ def count_waiting(connection: Connection) -> int:
 
 def read_open(connection: Connection, match_id: int) -> StoredMatch:
     """The open version with this id. Raises `NotFound`, or `Conflict` when it is not open any more."""
-    columns = account_match.c
-    row = connection.execute(select(account_match).where(columns.id == match_id).with_for_update()).mappings().first()
+    statement = select(account_match).where(account_match.c.id == match_id).with_for_update()
+    row = connection.execute(statement).mappings().first()
     if row is None:
         raise NotFound("match_unknown", "There is no such outcome.")
     if row["valid_to"] is not None:
         raise _changed()
+    return _stored(row)
+
+
+def read_open_of(connection: Connection, beneficiary_id: int) -> StoredMatch:
+    """The open version of somebody who has one."""
+    columns = account_match.c
+    is_open = and_(columns.beneficiary_id == beneficiary_id, columns.valid_to.is_(None))
+    return _stored(connection.execute(select(account_match).where(is_open)).mappings().one())
+
+
+def _stored(row: RowMapping) -> StoredMatch:
     return StoredMatch(
-        match_id=match_id,
+        match_id=row["id"],
         beneficiary_id=row["beneficiary_id"],
         outcome=row["outcome"],
         account_id=row["account_id"],

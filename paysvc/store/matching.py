@@ -163,8 +163,13 @@ def look_up(connection: Connection, citizen_keys: Sequence[bytes]) -> FoundColum
     position = numbered.c.value
     key = func.substr(literal(b"".join(citizen_keys), LargeBinary), 1 + _KEY_BYTES * position, _KEY_BYTES)
     wanted = (position, match.outcome, listed.id, listed.bank_bin, listed.account_sealed)
+    present, old = beneficiary.alias("present").c, superseded_identifier.c
+    # A citizen ID that was replaced by another finds its person still.
+    had = select(old.beneficiary_id).where(old.identifier_key == key, old.kind == "citizen_id").limit(1)
+    has = select(present.id).where(present.citizen_key == key)
+    person = func.coalesce(has.scalar_subquery(), had.scalar_subquery())
     joined = (
-        numbered.join(beneficiary, beneficiary.c.citizen_key == key)
+        numbered.join(beneficiary, beneficiary.c.id == person)
         .outerjoin(account_match, and_(match.beneficiary_id == beneficiary.c.id, match.valid_to.is_(None)))
         .outerjoin(bank_account, listed.id == match.account_id)
     )

@@ -57,7 +57,8 @@ def read_persons(connection: Connection, programme_codes: Sequence[str]) -> Colu
         connection,
         select(
             beneficiary.c.id,
-            beneficiary.c.citizen_key,
+            # The number under which the person came in: references stay what they were.
+            func.coalesce(beneficiary.c.first_key, beneficiary.c.citizen_key).label("citizen_key"),
             version.full_name,
             version.unit_code,
             match.outcome,
@@ -168,7 +169,7 @@ def read_owed(connection: Connection, programme_codes: Sequence[str], last_perio
 
 def read_promised(connection: Connection, stacking_group: str, periods: Sequence[str]) -> Columns:
     """What plans carry or banks paid already in this group, the highest per person and period."""
-    claim = obligation_claim.c
+    claim, person = obligation_claim.c, func.coalesce(beneficiary.c.same_as, beneficiary.c.id)
     # Released to be paid again, and then booked after all.
     paid_late = (
         select(instruction.c.entitlement_id)
@@ -177,15 +178,31 @@ def read_promised(connection: Connection, stacking_group: str, periods: Sequence
     )
     return read_columns(
         connection,
-        select(obligation.c.beneficiary_id, obligation.c.period, func.max(obligation.c.amount_vnd).label("amount_vnd"))
+        select(
+            person.label("beneficiary_id"), obligation.c.period, func.max(obligation.c.amount_vnd).label("amount_vnd")
+        )
         .join(obligation_claim, claim.obligation_id == obligation.c.id)
+        .join(beneficiary, beneficiary.c.id == obligation.c.beneficiary_id)
         .join(programme, programme.c.code == obligation.c.programme_code)
         .where(
             programme.c.stacking_group == stacking_group,
             obligation.c.period.in_(periods),
             or_(claim.released_at.is_(None), claim.entitlement_id.in_(paid_late)),
         )
-        .group_by(obligation.c.beneficiary_id, obligation.c.period),
+        .group_by(person, obligation.c.period),
+    )
+
+
+def read_paid_elsewhere(connection: Connection, programme_codes: Sequence[str]) -> Columns:
+    """What another record of a person carries: (the beneficiary that counts, programme_code, period)."""
+    claim, due, record = obligation_claim.c, obligation.c, beneficiary.c
+    return read_columns(
+        connection,
+        select(record.same_as.label("beneficiary_id"), due.programme_code, due.period)
+        .join_from(beneficiary, obligation, due.beneficiary_id == record.id)
+        .join(obligation_claim, claim.obligation_id == due.id)
+        .join(instruction, instruction.c.entitlement_id == claim.entitlement_id)
+        .where(record.same_as.is_not(None), due.programme_code.in_(programme_codes), instruction.c.is_live),
     )
 
 

@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Connection,
     Row,
@@ -173,7 +172,7 @@ def _content(connection: Connection, cycle_id: int) -> Select[Any]:
     """The instructions of a cycle as an approval sees them, in the order of their ids: id, and the rest as text."""
     of_postgresql = connection.dialect.name == "postgresql"
 
-    def in_hex(column: Column[bytes]) -> ColumnElement[str]:
+    def in_hex(column: ColumnElement[bytes]) -> ColumnElement[str]:
         return func.coalesce(func.upper(func.encode(column, "hex")) if of_postgresql else func.hex(column), "")
 
     return (
@@ -187,7 +186,7 @@ def _content(connection: Connection, cycle_id: int) -> Select[Any]:
             instruction.c.creditor_bin,
             in_hex(bank_account.c.account_key),
             instruction.c.creditor_name,
-            in_hex(beneficiary.c.citizen_key),
+            in_hex(func.coalesce(beneficiary.c.first_key, beneficiary.c.citizen_key)),
             instruction.c.unit_code,
             entitlement.c.programme_code,
         )

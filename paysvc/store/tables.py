@@ -263,9 +263,21 @@ beneficiary = Table(
     "beneficiary",
     metadata,
     _id(),
+    #: Of the number the person has now. A record that is `same_as` another is found by none.
     Column("citizen_key", Key, nullable=False, unique=True),
     Column("citizen_id_sealed", LargeBinary, nullable=False),
+    #: Of the number under which the person came in, where that is another: plans and references
+    #: are made from it, so that what was approved stays what it was.
+    Column("first_key", Key),
+    #: The record of the same person that counts, where an officer or a list said so.
+    Column("same_as", ForeignKey("beneficiary.id")),
     Column("created_at", Instant, nullable=False),
+    Index(
+        "ix_beneficiary_same_as",
+        "same_as",
+        sqlite_where=text("same_as IS NOT NULL"),
+        postgresql_where=text("same_as IS NOT NULL"),
+    ),
 )
 
 beneficiary_version = Table(
@@ -293,6 +305,24 @@ superseded_identifier = Table(
     Column("identifier_sealed", LargeBinary, nullable=False),
     Column("kind", String(10), nullable=False),
     Column("recorded_at", Instant, nullable=False),
+)
+
+#: Beneficiaries who may be one person. Rows with one `alike_key` are alike in one ground, within one
+#: programme or within programmes that exclude one another; `first` was there before the others.
+person_doubt = Table(
+    "person_doubt",
+    metadata,
+    Column("alike_key", Key, primary_key=True),
+    Column("beneficiary_id", ForeignKey("beneficiary.id"), primary_key=True, index=True),
+    #: `old_id`, `person` (name, birth, sex, commune) or `previous_id` (a list said so).
+    Column("ground", String(12), nullable=False),
+    #: `first`, `open`, `two_persons` or `same_person`.
+    Column("standing", String(12), nullable=False),
+    Column("found_at", Instant, nullable=False),
+    Column("decided_by", String(80), nullable=False, server_default=""),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("decided_at", Instant),
+    CheckConstraint("standing IN ('first', 'open', 'two_persons', 'same_person')", name="known_standing"),
 )
 
 #: A beneficiary's place in a programme; what amounts are computed from.
@@ -362,7 +392,7 @@ population_record = Table(
 #: Outcomes that wait for an officer. An index serves only queries that say exactly this.
 AWAITS_REVIEW = text(
     "valid_to IS NULL AND decided_by = 'match-accounts'"
-    " AND outcome IN ('name_close', 'name_mismatch', 'several_accounts')"
+    " AND outcome IN ('maybe_same_person', 'name_close', 'name_mismatch', 'several_accounts')"
 )
 
 account_match = Table(

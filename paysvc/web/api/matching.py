@@ -11,6 +11,7 @@ from marshmallow import Schema, fields, validate
 from paysvc.domain.matching import FOR_REVIEW, Outcome
 from paysvc.services import match_accounts as matching_all
 from paysvc.services import review_match as reviewing
+from paysvc.services import review_person
 from paysvc.services.resolve_accounts import MOST_RESOLVED
 from paysvc.services.resolve_accounts import resolve_accounts as resolving
 from paysvc.store.matching import NOT_MATCHED, NOT_REGISTERED
@@ -44,6 +45,15 @@ class CandidateSchema(Schema):
     registered_on = fields.String(required=True)
 
 
+class OtherSchema(Schema):
+    beneficiary_id = fields.Integer(required=True)
+    ground = fields.String(required=True, metadata={"description": "old_id, person or previous_id."})
+    citizen_id = fields.String(required=True, metadata={"description": "Masked."})
+    full_name = fields.String(required=True)
+    birth = fields.String(required=True)
+    unit_code = fields.String(required=True)
+
+
 class MatchToReviewSchema(Schema):
     match_id = fields.Integer(required=True)
     citizen_id = fields.String(required=True, metadata={"description": "Masked."})
@@ -53,6 +63,7 @@ class MatchToReviewSchema(Schema):
     outcome = fields.String(required=True)
     evidence = fields.Dict(required=True)
     candidates = fields.List(fields.Nested(CandidateSchema), required=True)
+    others = fields.List(fields.Nested(OtherSchema), required=True)
 
 
 class ReviewPageSchema(Schema):
@@ -62,9 +73,10 @@ class ReviewPageSchema(Schema):
 
 
 class DecisionSchema(Schema):
-    decision = fields.String(required=True, validate=validate.OneOf(["accept", "reject"]))
+    decision = fields.String(required=True, validate=validate.OneOf(review_person.DECISIONS))
     reason = fields.String(required=True, validate=validate.Length(1, reviewing.LONGEST_REASON))
     account_id = fields.Integer(load_default=None, allow_none=True)
+    other_id = fields.Integer(load_default=None, allow_none=True)
 
 
 class ReviewResultSchema(Schema):
@@ -120,13 +132,9 @@ def list_reviews(query: dict[str, Any]) -> reviewing.ReviewPage:
 @blueprint.response(200, ReviewResultSchema)
 @needs("review-match")
 def decide(body: dict[str, Any], match_id: int) -> reviewing.ReviewResult:
-    """Accept or reject, with a reason; the decision stands while the facts do."""
-    database, clock, actor = wiring().database, wiring().clock, current_officer()
-    if body["decision"] == "reject":
-        return reviewing.reject_match(database, clock, actor, match_id, reason=body["reason"])
-    return reviewing.accept_match(
-        database, clock, actor, match_id, reason=body["reason"], account_id=body["account_id"]
-    )
+    """Accept or reject an account, or say whether two records are of one person; with a reason."""
+    database, sealer, clock = wiring().database, wiring().sealer, wiring().clock
+    return review_person.decide(database, sealer, clock, current_officer(), match_id, **body)
 
 
 @blueprint.post("/accounts/resolve")
