@@ -103,8 +103,8 @@ def plan_payments(
     _check_request(cycle_code, kind, programme_codes, months)
     with database.write() as connection:
         codes = sorted(set(programme_codes))
-        chosen = programmes.read_programmes(connection, codes)
         programmes.lock_programmes(connection, codes)
+        chosen = programmes.read_programmes(connection, codes)
         for one in chosen:
             if one.kind != kind:
                 raise InvalidInput(

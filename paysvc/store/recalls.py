@@ -28,6 +28,8 @@ _OPEN_NOTE = (
     discrepancy.c.resolved_at.is_(None),
 )
 _IS_OPEN = exists().where(*_OPEN_NOTE)
+#: The same, from the few notes to their payments instead of through all payments.
+_OF_OPEN_NOTES = instruction.c.id.in_(select(discrepancy.c.instruction_id).where(*_OPEN_NOTE[1:]))
 #: A pair that ended and came to life again is noted anew: what was said of it before is of another life.
 _NOTED_AT = select(func.max(discrepancy.c.found_at)).where(*_OPEN_NOTE).correlate(instruction).scalar_subquery()
 
@@ -92,7 +94,7 @@ def find_due(connection: Connection) -> list[DuePayment]:
         )
         .join(batch, batch.c.id == instruction.c.batch_id)
         .where(
-            _IS_OPEN,
+            _OF_OPEN_NOTES,
             ~_is_asked(
                 (*_UNFINISHED, RecallState.SENT), (RecallState.ACCEPTED, RecallState.DECLINED, RecallState.REFUSED)
             ),
@@ -113,7 +115,7 @@ def find_unasked(connection: Connection) -> list[UnaskedPayment]:
     is_asked = _is_asked(_UNFINISHED, (RecallState.SENT, RecallState.ACCEPTED, RecallState.DECLINED))
     rows = connection.execute(
         select(instruction.c.end_to_end_id, instruction.c.bank_code, instruction.c.state)
-        .where(_IS_OPEN, ~is_asked)
+        .where(_OF_OPEN_NOTES, ~is_asked)
         .order_by(instruction.c.id)
     )
     return [UnaskedPayment(row.end_to_end_id, row.bank_code, InstructionState(row.state)) for row in rows]
