@@ -29,7 +29,17 @@ from paysvc.domain.plan_draft import PlanDraft, PlanFacts, draw_plan
 from paysvc.domain.programmes import Programme, ProgrammeKind, RateTable
 from paysvc.domain.progress import Progress, silent
 from paysvc.sealing import Sealer
-from paysvc.store import audit_trail, cycles, ledger, plan_facts, plans, programmes, resubmissions, units
+from paysvc.store import (
+    answered_files,
+    audit_trail,
+    cycles,
+    ledger,
+    plan_facts,
+    plans,
+    programmes,
+    resubmissions,
+    units,
+)
 from paysvc.store.calendar import read_calendar
 from paysvc.store.cycles import Cycle
 from paysvc.store.engine import Database
@@ -113,7 +123,7 @@ def plan_payments(
         pays_on = _value_date(connection, banks, clock.now(), months, value_date, pay_day)
         cycle, holds = _open_draft(connection, actor, clock.now(), cycle_code, kind, codes, months, pays_on, keep_holds)
         progress(1, _STEPS)
-        facts = _read_facts(connection, banks, chosen, months, pays_on, holds)
+        facts = _read_facts(connection, banks, chosen, months, pays_on, holds, sealer.reference_key)
         draft = draw_plan(facts)
         progress(2, _STEPS)
         if not len(draft.lines):
@@ -227,6 +237,7 @@ def _read_facts(
     months: Sequence[str],
     pays_on: date,
     holds: Mapping[tuple[int, str], str],
+    reference_key: bytes,
 ) -> PlanFacts:
     codes = [one.code for one in chosen]
     owed = plan_facts.read_owed(connection, codes, months[-1])
@@ -254,6 +265,7 @@ def _read_facts(
         account_bank=account_bank,
         cash_bank=None if cash is None else cash.settings.code,
         officer_holds=holds,
+        answered=answered_files.read_answered(connection, reference_key),
     )
 
 

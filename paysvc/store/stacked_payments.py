@@ -29,8 +29,8 @@ _OVERTAKEN = text(
     " AND +i.cycle_id = :cycle_id AND i.state = :planned GROUP BY i.end_to_end_id"
 )
 _BOTH_LEFT = text(
-    f"SELECT DISTINCT o.id, i.id{_OF_RELEASED} AND o.id = r.instruction_id AND o.is_live AND +i.is_live"
-    " AND o.batch_id IS NOT NULL AND +i.batch_id IS NOT NULL"
+    f"SELECT DISTINCT o.id, i.id{_OF_RELEASED} AND o.id = r.instruction_id AND o.is_live AND i.is_live"
+    " AND o.batch_id IS NOT NULL AND i.batch_id IS NOT NULL"
 )
 _FROM_THESE = f" FROM instruction o{_BESIDE} AND o.id IN :ids"
 _OF_THESE = text(f"SELECT DISTINCT o.id, i.id{_FROM_THESE}").bindparams(bindparam("ids", expanding=True))
