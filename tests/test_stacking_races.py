@@ -144,8 +144,13 @@ def test_two_plans_of_one_group_at_once_wait_for_each_other(
     first: str,
     second: str,
 ) -> None:
-    """The second one is begun while the first has read what is promised and has written nothing yet."""
+    """The second one is begun while the first has read what is promised and has written nothing yet.
+
+    Both are drafts drawn anew: of two new cycles one would wait for the other's number anyway.
+    """
     office = PayingOffice(postgresql_database, sealer, vault, clock)
+    office.enrol(Enrolled({"BTXH": "NANG"}), Enrolled({"HTXH": "HTXH-75"}))
+    assert [plan(office, code, name).planned.count for code, name in ((first, "first"), (second, "second"))] == [1, 1]
     office.enrol(Enrolled({"BTXH": "NANG", "HTXH": "HTXH-75"}))
     first_has_read, second_has_read, go_on = Event(), Event(), Event()
     read_facts = planning._read_facts
@@ -181,7 +186,7 @@ def test_two_plans_of_one_group_at_once_wait_for_each_other(
         had_read = second_has_read.is_set()
         go_on.set()
         plans = one.result(60), other.result(60)
-    assert not had_read
-    assert [found.planned.count for found in plans] == [1, 0]
+    assert [found.planned.count for found in plans] == [2, 1]
     reason = "stacking" if first == "BTXH" else "lower_already_paid"
     assert reason in {**plans[1].excluded_by, **plans[1].held_by}
+    assert not had_read
