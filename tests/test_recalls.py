@@ -208,6 +208,115 @@ def test_the_request_waits_until_the_bank_has_the_payment(office: PayingOffice) 
     assert run(office).recalls[0].state is RecallState.SENT
 
 
+# ----------------------------------------------------- a pair that ends, and comes to life again
+
+
+def states_of_recalls(office: PayingOffice) -> list[tuple[str, RecallState]]:
+    with office.database.read() as connection:
+        return [(one.case_id, one.state) for one in recalls.list_recalls(connection)]
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_a_withdrawn_request_stands_in_nobodys_way(
+    database: Database, sealer: Sealer, vault: Vault, clock: FixedClock, by_hand: bool
+) -> None:
+    make = PractisingBank if by_hand else RecallingBank
+    banks = BankRegistry([practising("AGRI", AGRIBANK, make), practising("VCB", VIETCOMBANK)])
+    office = PayingOffice(database, sealer, vault, clock, banks)
+    office.enrol()
+    first, second = paid_twice(office)
+    if not by_hand:
+        office.bank().script.append(gone)
+    run(office)
+    office.book((first, False))
+    assert run(office).waiting == ()
+    assert states_of_recalls(office) == [(case_id(second), RecallState.WITHDRAWN)]
+
+    office.book((first, True))  # its return is taken back
+    assert (DOUBLE, second) in office.discrepancies()
+    for _ in range(2):
+        assert [one.code for one in run(office).waiting] == (["recall_needs_a_person"] if by_hand else [])
+    again = RecallState.BY_HAND if by_hand else RecallState.SENT
+    assert states_of_recalls(office) == [
+        (f"RC-{second}", RecallState.WITHDRAWN),
+        (f"RC-{second}-2", again),
+    ]
+    if not by_hand:
+        answer(office, (f"RC-{second}-2", "accepted", ""))
+        assert states_of_recalls(office)[1][1] is RecallState.ACCEPTED
+    assert office.differences() == []
+
+
+def test_an_answer_speaks_of_its_own_life_of_the_pair(office: PayingOffice) -> None:
+    first, second = paid_twice(office)
+    run(office)
+    answer(office, (case_id(second), "declined", "CUST"))
+    assert run(office) == Recalls((), ())
+    office.clock.advance(timedelta(days=1))
+    office.book((first, False))
+    office.book((first, True))
+    run(office)
+    assert states_of_recalls(office) == [
+        (f"RC-{second}", RecallState.DECLINED),
+        (f"RC-{second}-2", RecallState.SENT),
+    ]
+
+
+def test_what_the_bank_is_asked_still_is_not_asked_twice_and_told_after_another_life(office: PayingOffice) -> None:
+    first, second = paid_twice(office)
+    run(office)
+    assert run(office).waiting == ()
+    office.clock.advance(timedelta(days=1))
+    office.book((first, False))
+    office.book((first, True))
+    (waiting,) = run(office).waiting
+    assert (waiting.code, second in waiting.message) == ("recall_not_asked", True)
+    assert states_of_recalls(office) == [(f"RC-{second}", RecallState.SENT)]
+
+
+def test_what_the_bank_booked_of_a_file_that_it_refused_is_recalled(office: PayingOffice) -> None:
+    (first,) = office.pay("2026-12")
+    office.refuse(first)
+    office.resubmit("2026-12")
+    (second,) = office.pay("2027-01", periods=["2026-12"])
+    message = office.bank().sendings[-1][0]
+    office.bank().refused[message] = "AM04 no cover"
+    office.clock.advance(timedelta(days=60))
+    office.send("2027-01")
+    assert office.state_of(second) == "REJECTED"
+    office.book((first, True), (second, True))
+    assert office.discrepancies() == [(DOUBLE, second)]
+    run(office)
+    assert states_of_recalls(office) == [(case_id(second), RecallState.SENT)]
+
+
+def test_a_pair_about_which_nobody_is_asked_is_told(office: PayingOffice) -> None:
+    (first,) = office.pay("2026-12")
+    office.refuse(first)
+    office.resubmit("2026-12")
+    office.approve(office.plan("2027-01", periods=["2026-12"]))
+    office.bank().script.append(silent)
+    office.send("2027-01")
+    (second,) = office.made_again("2027-01")
+    office.book((first, True))
+    (waiting,) = run(office).waiting
+    assert (waiting.code, second in waiting.message, "UNKNOWN" in waiting.message) == ("recall_not_asked", True, True)
+    office.book((second, True))
+    office.bank().script.append(refusing)
+    for _ in range(2):
+        (waiting,) = run(office).waiting
+        assert (waiting.code, "telephone" in waiting.next_step) == ("recall_not_asked", True)
+    assert states_of_recalls(office) == [(case_id(second), RecallState.REFUSED)]
+    office.book((first, False))
+    assert run(office).waiting == ()
+
+
+def test_a_case_id_fits_however_often_is_asked() -> None:
+    ids = [case_id("P61GYPKBY7AF25GQ", before) for before in (0, 1, 2, 999)]
+    assert ids == ["RC-P61GYPKBY7AF25GQ", *(f"RC-P61GYPKBY7AF25GQ-{number}" for number in (2, 3, 1000))]
+    assert max(map(len, ids)) <= 35
+
+
 # -------------------------------------------------------------- what may go wrong on the way
 
 

@@ -99,6 +99,7 @@ class Office:
             given=given,
             all_given=all_given,
             by_hand=by_hand,
+            sealer=world.sealer,
         )
 
     def require_sound_books(self) -> None:

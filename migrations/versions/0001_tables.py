@@ -698,9 +698,10 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['instruction_id'], ['instruction.id'], name=op.f('fk_recall_instruction_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_recall')),
     sa.UniqueConstraint('bank_code', 'name', name=op.f('uq_recall_bank_code_name')),
-    sa.UniqueConstraint('case_id', name=op.f('uq_recall_case_id')),
-    sa.UniqueConstraint('instruction_id', name=op.f('uq_recall_instruction_id'))
+    sa.UniqueConstraint('case_id', name=op.f('uq_recall_case_id'))
     )
+    op.create_index(op.f('ix_recall_instruction_id'), 'recall', ['instruction_id'], unique=False)
+    op.create_index('uq_recall_under_way', 'recall', ['instruction_id'], unique=True, sqlite_where=sa.text("state IN ('BY_HAND', 'SEALED', 'SENDING', 'UNKNOWN', 'SENT')"), postgresql_where=sa.text("state IN ('BY_HAND', 'SEALED', 'SENDING', 'UNKNOWN', 'SENT')"))
     op.create_table('recall_attempt',
     sa.Column('recall_id', ID, nullable=False),
     sa.Column('number', sa.Integer(), nullable=False),
@@ -715,6 +716,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table('recall_attempt')
+    op.drop_index('uq_recall_under_way', table_name='recall', sqlite_where=sa.text("state IN ('BY_HAND', 'SEALED', 'SENDING', 'UNKNOWN', 'SENT')"), postgresql_where=sa.text("state IN ('BY_HAND', 'SEALED', 'SENDING', 'UNKNOWN', 'SENT')"))
+    op.drop_index(op.f('ix_recall_instruction_id'), table_name='recall')
     op.drop_table('recall')
     op.drop_index(op.f('ix_replacement_replaced_id'), table_name='replacement')
     op.drop_table('replacement')

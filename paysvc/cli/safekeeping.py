@@ -120,6 +120,7 @@ def recover(
             given=[GivenFile(bank_code, path.name, path.read_bytes()) for bank_code, path in files],
             all_given=all_files_given,
             by_hand=by_hand,
+            sealer=wiring.sealer,
         )
     rows = [{**_row(one), "next": "plan the cycle again"} for one in found.lost_files]
     rows += [

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from paysvc.domain.answered_dues import IN_ANSWERED_FILE, Answered, NamedDues, may_be_paid
 from paysvc.domain.disbursement import (
     DISPOSITIONS,
     EXCLUDED,
@@ -66,6 +67,8 @@ class PlanFacts:
     cash_bank: str | None
     officer_holds: Mapping[tuple[int, str], str]
     paid_elsewhere: Facts = field(default_factory=dict)
+    #: What officers answered for by hand after a recovery; None when there is nothing.
+    answered: Answered | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +104,7 @@ def draw_plan(facts: PlanFacts) -> PlanDraft:
     decision = _decide_all(facts, dues, book)
     _hold_for_officers(facts, dues, person_ids, decision, book)
     _exclude_paid_elsewhere(facts, dues, person_ids, decision, book)
+    _hold_answered(facts, dues, decision, book)
     _apply_stacking(facts, dues, person_ids, decision, book)
     # What an earlier cycle left out and this one leaves out too is not counted anew.
     excluded = np.array([one.disposition == EXCLUDED for one in book.decisions], dtype=np.bool_)
@@ -233,6 +237,18 @@ def _exclude_paid_elsewhere(
     there = (ids * many + codes) * _MONTHS + _months(paid["period"])
     mine = (person_ids[dues.person] * many + dues.programme) * _MONTHS + dues.period
     decision[np.isin(mine, there)] = book.number(_SAME_PERSON)
+
+
+def _hold_answered(facts: PlanFacts, dues: Dues, decision: Int64, book: _DecisionBook) -> None:
+    """Who may have been paid by a file that no row knows stays held: officers settle it outside."""
+    if facts.answered is None or not len(dues):
+        return
+    excluded = np.array([one.disposition == EXCLUDED for one in book.decisions], dtype=np.bool_)
+    rows = np.flatnonzero(~excluded[decision])
+    codes = [facts.programmes[number].code for number in dues.programme[rows].tolist()]
+    keys = [facts.persons["citizen_key"][person] for person in dues.person[rows].tolist()]
+    named = NamedDues(codes, dues.period[rows], keys, dues.generation[rows])
+    decision[rows[may_be_paid(facts.answered, named)]] = book.number(Decision(HELD, IN_ANSWERED_FILE))
 
 
 def _apply_stacking(facts: PlanFacts, dues: Dues, person_ids: Int64, decision: Int64, book: _DecisionBook) -> None:

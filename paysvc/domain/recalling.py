@@ -42,6 +42,6 @@ RECALL_NEXT: dict[RecallState, frozenset[RecallState]] = {
 }
 
 
-def case_id(end_to_end_id: str) -> str:
-    """By which the bank names the request: one for a payment, for ever."""
-    return f"RC-{end_to_end_id}"
+def case_id(end_to_end_id: str, requests_before: int = 0) -> str:
+    """By which the bank names the request: of at most 35 characters, one for each request about a payment, for ever."""
+    return f"RC-{end_to_end_id}" + (f"-{requests_before + 1}" if requests_before else "")

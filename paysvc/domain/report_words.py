@@ -105,6 +105,7 @@ REASONS: dict[str, str] = {
     "several_accounts": "Nhiều tài khoản",
     "stacking": "Đã hưởng chương trình cao hơn",
     "lower_already_paid": "Đã chi chương trình thấp hơn",
+    "in_lost_file": "Có thể đã chi trong tệp thất lạc",
 }
 
 FILE_STATES: dict[str, str] = {

@@ -30,7 +30,18 @@ from paysvc.domain.plan_draft import PlanDraft, PlanFacts, draw_plan
 from paysvc.domain.programmes import Programme, ProgrammeKind, RateTable
 from paysvc.domain.progress import Progress, silent
 from paysvc.sealing import Sealer
-from paysvc.store import audit_trail, cycles, ledger, plan_facts, plans, programmes, resubmissions, same_person, units
+from paysvc.store import (
+    answered_files,
+    audit_trail,
+    cycles,
+    ledger,
+    plan_facts,
+    plans,
+    programmes,
+    resubmissions,
+    same_person,
+    units,
+)
 from paysvc.store.calendar import read_calendar
 from paysvc.store.cycles import Cycle
 from paysvc.store.engine import Database
@@ -104,8 +115,8 @@ def plan_payments(
     _check_request(cycle_code, kind, programme_codes, months)
     with database.write() as connection:
         codes = sorted(set(programme_codes))
-        chosen = programmes.read_programmes(connection, codes)
         programmes.lock_programmes(connection, codes)
+        chosen = programmes.read_programmes(connection, codes)
         for one in chosen:
             if one.kind != kind:
                 raise InvalidInput(
@@ -116,7 +127,7 @@ def plan_payments(
         # Asked anew: a list may have come in after the last matching.
         same_person.find_doubts(connection, sealer, clock.now())
         progress(1, _STEPS)
-        facts = _read_facts(connection, banks, chosen, months, pays_on, holds)
+        facts = _read_facts(connection, banks, chosen, months, pays_on, holds, sealer.reference_key)
         draft = draw_plan(facts)
         progress(2, _STEPS)
         if not len(draft.lines):
@@ -230,6 +241,7 @@ def _read_facts(
     months: Sequence[str],
     pays_on: date,
     holds: Mapping[tuple[int, str], str],
+    reference_key: bytes,
 ) -> PlanFacts:
     codes = [one.code for one in chosen]
     owed = plan_facts.read_owed(connection, codes, months[-1])
@@ -259,6 +271,7 @@ def _read_facts(
         cash_bank=None if cash is None else cash.settings.code,
         officer_holds=holds,
         paid_elsewhere=plan_facts.read_paid_elsewhere(connection, codes),
+        answered=answered_files.read_answered(connection, reference_key),
     )
 
 

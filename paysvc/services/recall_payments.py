@@ -25,7 +25,7 @@ from paysvc.domain.recalling import DUPLICATE, RecallState, case_id
 from paysvc.handing_over import Letter, Stage, find_out, send
 from paysvc.store import audit_trail, batches, recalls
 from paysvc.store.engine import Database
-from paysvc.store.recalls import ATTEMPTS, DuePayment, Recall
+from paysvc.store.recalls import ATTEMPTS, DuePayment, Recall, UnaskedPayment
 from paysvc.store.vault import Vault
 from paysvc.store.witness import Requested
 
@@ -73,7 +73,17 @@ def recall_payments(database: Database, vault: Vault, banks: BankRegistry, clock
         _try(desk, partial(_bring_on, desk, one))
     with database.read() as connection:
         found = tuple(recalls.get_recall(connection, one.id) for one in unfinished)
+        desk.waiting += [_not_asked(one) for one in recalls.find_unasked(connection)]
     return Recalls(found, tuple(desk.waiting))
+
+
+def _not_asked(one: UnaskedPayment) -> Waiting:
+    return Waiting(
+        "recall_not_asked",
+        f"{one.end_to_end_id} is paid twice, it is {one.state}, and bank {one.bank_code} is not asked to take it back.",
+        next_step="It is asked as soon as the bank has the payment. If the bank has it or refused to be asked by file:"
+        " ask it by telephone or letter; its statement shows when it has come back.",
+    )
 
 
 def _try(desk: _Desk, step: Callable[[], None]) -> None:
@@ -86,7 +96,7 @@ def _try(desk: _Desk, step: Callable[[], None]) -> None:
 
 def _request(desk: _Desk, payment: DuePayment) -> None:
     """Write the request down, with its bytes where the bank takes a file."""
-    now, case = desk.clock.now(), case_id(payment.end_to_end_id)
+    now, case = desk.clock.now(), case_id(payment.end_to_end_id, payment.requests_before)
     file = _written(desk, payment, case, now)
     with desk.database.write() as connection:
         batches.queue_for_money(connection)

@@ -17,7 +17,8 @@ from paysvc.clock import Clock
 from paysvc.domain.errors import Conflict, DoesNotReconcile, InvalidInput, NotAllowed, NotFound, PaysvcError, Waiting
 from paysvc.domain.instructions import BatchState
 from paysvc.domain.officers import Officer, require
-from paysvc.store import audit_trail, bank_files, batches, lost_files
+from paysvc.sealing import Sealer
+from paysvc.store import answered_files, audit_trail, bank_files, batches, lost_files
 from paysvc.store.engine import Database
 from paysvc.store.lost_files import LostFile
 from paysvc.store.vault import Vault
@@ -64,6 +65,7 @@ def recover(
     given: Sequence[GivenFile] = (),
     all_given: bool = False,
     by_hand: Sequence[str] = (),
+    sealer: Sealer | None = None,
 ) -> Recovery:
     """Take what the journal of sendings knows into a database that is older, and end its being read only.
 
@@ -71,7 +73,8 @@ def recover(
     file ever, and nothing new leaves before it is in a plan again. Every batch that may have
     left since becomes UNKNOWN. `given` are files whose bytes the vault or the journal lacks;
     `all_given` states, where there is no whole journal, that every bank was asked and
-    nothing else left. `by_hand` names lost files (MsgIds) that the two officers answer for.
+    nothing else left. `by_hand` names lost files (MsgIds) that the two officers answer for: whoever is in
+    them is paid by no plan, under whatever id; for that it takes the `sealer`.
 
     Broken off, it may be done again. Raises `Conflict` when there is nothing to recover from,
     `Waiting` naming what a person has to find out first, `InvalidInput`, `NotFound`,
@@ -79,6 +82,8 @@ def recover(
     """
     require(actor, VERB)
     require(approver, APPROVAL)
+    if by_hand and sealer is None:
+        raise ValueError("who is in a file can only be told with the key of the references")
     if actor.officer_id == approver.officer_id:
         raise NotAllowed("two_people", "A recovery takes two people.")
     with database.read() as connection:
@@ -94,7 +99,7 @@ def recover(
     with database.write(in_doubt=True) as connection:
         batches.queue_for_money(connection)
         found = _account(connection, clock.now(), left, references, doubt)
-        settled = _settle(connection, clock.now(), actor, by_hand)
+        settled = _settle(connection, clock.now(), actor, by_hand, sealer)
         result = Recovery(str(doubt or ""), tuple(lost_files.open_files(connection)), found, settled)
         detail = {
             "approver": approver.officer_id,
@@ -207,11 +212,15 @@ def _account(
     return tuple(found)
 
 
-def _settle(connection: Connection, now: datetime, actor: Officer, by_hand: Sequence[str]) -> tuple[str, ...]:
+def _settle(
+    connection: Connection, now: datetime, actor: Officer, by_hand: Sequence[str], sealer: Sealer | None
+) -> tuple[str, ...]:
     for message_id in by_hand:
         files = [one for one in lost_files.open_files(connection) if one.sending.message_id == message_id]
         if not files:
             raise NotFound("lost_file_unknown", f"There is no open lost file {message_id}.")
         for one in files:
             lost_files.settle(connection, one, actor.officer_id, now)
+            if sealer is not None:
+                answered_files.burn_what_waits(connection, one.id, sealer.reference_key)
     return tuple(by_hand)

@@ -31,6 +31,9 @@ _READ_AT_ONCE = 20_000
 #: half the time of a statement a row, and no less with more of them).
 _ROWS_IN_A_STATEMENT = 64
 
+#: A list of ids in a statement stays below every database's limit of bound values.
+_CHUNK = 500
+
 #: Rows of one insert after which PostgreSQL's picture of the table is out of date.
 _WORTH_ANALYSING = 10_000
 
@@ -73,6 +76,13 @@ def next_ids(connection: Connection, name: str, count: int) -> range:
     )
     after = connection.execute(statement).scalar_one()
     return range(after - count, after)
+
+
+def in_chunks(ids: Iterable[Any]) -> Iterator[list[Any]]:
+    """Lists of at most so many ids as one statement can hold."""
+    rest = iter(ids)
+    while chunk := list(islice(rest, _CHUNK)):
+        yield chunk
 
 
 def insert_columns(

@@ -1,8 +1,9 @@
-"""Dues that two payments carry to somebody at once: seen when the bank's word brings one of them to life (C29)."""
+"""Dues that two payments carry to somebody at once, or two programmes of which one is to be paid: seen when the
+bank's word brings one of them to life (C29)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -10,22 +11,25 @@ from sqlalchemy import ColumnElement, Connection, and_, case, or_, select
 
 from paysvc.domain.instructions import NOT_LIVE
 from paysvc.domain.reconciliation import DiscrepancyKind
-from paysvc.store import bookings
+from paysvc.store import bookings, stacked_payments
 from paysvc.store.bookings import Columns, NewDiscrepancy
-from paysvc.store.resubmissions import MINE, OTHER, SAME_DUES, in_chunks
+from paysvc.store.bulk import in_chunks
+from paysvc.store.resubmissions import MINE, OTHER, SAME_DUES
 from paysvc.store.tables import discrepancy, instruction
 
 _KIND = DiscrepancyKind.PAID_AFTER_RESUBMISSION.value
 
 
 class _Pair(NamedTuple):
-    """Two live payments of the same dues, by the later of them, which is the one to be recalled."""
+    """Two live payments of which one is too much, by the later of them, which is the one to be recalled."""
 
     later_id: int
     later: str
     bank_code: str
     amount_vnd: int
     earlier: str
+    #: Or else of two programmes of one group, to the same person for the same month.
+    is_of_same_dues: bool = True
 
 
 def note(connection: Connection, inbound_file_id: int, before: Columns, after: Columns, at: datetime) -> int:
@@ -43,7 +47,10 @@ def note(connection: Connection, inbound_file_id: int, before: Columns, after: C
         return 0
     ids = [before["id"][row] for row in changed]
     noted = _open_notes(connection, ids)
-    pairs = {pair.later_id: pair for pair in _live_pairs(connection, {*ids, *noted})}
+    concerned = {*ids, *noted}
+    pairs = {
+        pair.later_id: pair for pair in [*_stacked_pairs(connection, concerned), *_live_pairs(connection, concerned)]
+    }
     new = sorted(one for one in pairs if one not in noted)
     for bank_code in sorted({pairs[one].bank_code for one in new}):
         news = [_described(pairs[one]) for one in new if pairs[one].bank_code == bank_code]
@@ -54,12 +61,13 @@ def note(connection: Connection, inbound_file_id: int, before: Columns, after: C
 
 
 def _described(pair: _Pair) -> NewDiscrepancy:
-    detail = f"It and {pair.earlier}, whose place it takes, are both paid or on their way."
+    other = "whose place it takes" if pair.is_of_same_dues else "of a programme that excludes its own in that month"
+    detail = f"It and {pair.earlier}, {other}, are both paid or on their way."
     return NewDiscrepancy(_KIND, pair.later, pair.later_id, pair.amount_vnd, detail)
 
 
 def _live_pairs(connection: Connection, ids: Iterable[int]) -> list[_Pair]:
-    """The pairs in which these payments are, both of them live and in a batch."""
+    """The pairs of the same dues in which these payments are, both of them live and in a batch."""
     one = instruction.c
     is_later = one.generation > OTHER.c.generation
 
@@ -77,16 +85,35 @@ def _live_pairs(connection: Connection, ids: Iterable[int]) -> list[_Pair]:
             .where(one.batch_id.is_not(None), OTHER.c.batch_id.is_not(None))
             .distinct()
         )
-        found += [_Pair._make(row) for row in rows]
+        found += [_Pair._make((*row, True)) for row in rows]
     return sorted(found, reverse=True)
 
 
-def _open_notes(connection: Connection, ids: Iterable[int]) -> dict[int, int]:
-    """Open notes about these payments or about others of the same dues: the payment -> the note."""
+def _stacked_pairs(connection: Connection, ids: Iterable[int]) -> list[_Pair]:
+    """As `_live_pairs`, of programmes of one group. Neither takes the other's place; the one planned later is
+    too much."""
+    found = stacked_payments.pairs(connection, ids)
+    one = instruction.c
+    live = {
+        row.id: row
+        for chunk in in_chunks({row_id for pair in found for row_id in pair})
+        for row in connection.execute(
+            select(one.id, one.end_to_end_id, one.bank_code, one.amount_vnd).where(
+                one.id.in_(chunk), one.is_live, one.batch_id.is_not(None)
+            )
+        )
+    }
+    both = [(live[earlier], live[later]) for earlier, later in sorted(found) if earlier in live and later in live]
+    return [_Pair(*later, earlier.end_to_end_id, is_of_same_dues=False) for earlier, later in both]
+
+
+def _open_notes(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
+    """Open notes about these payments or about others of the same dues or group: the payment -> the note."""
     columns = discrepancy.c
     others = select(OTHER.c.id).join_from(SAME_DUES, instruction, instruction.c.entitlement_id == MINE.c.entitlement_id)
     found: dict[int, int] = {}
-    for chunk in in_chunks(ids):
+    stacked = {row_id for pair in stacked_payments.pairs(connection, ids) for row_id in pair}
+    for chunk in in_chunks({*ids, *stacked}):
         concerned = or_(
             columns.instruction_id.in_(chunk), columns.instruction_id.in_(others.where(instruction.c.id.in_(chunk)))
         )

@@ -18,7 +18,7 @@ from paysvc.domain.batching import MadeBatch, content_sha256, said_of
 from paysvc.domain.errors import Waiting
 from paysvc.domain.identifiers import END_TO_END_ID_LENGTH, message_id
 from paysvc.domain.sending_answers import lost_file_open
-from paysvc.store import bank_files, batches, sending
+from paysvc.store import answered_files, bank_files, batches, sending
 from paysvc.store.attempts import AttemptOutcome
 from paysvc.store.bank_files import ATTEMPTS
 from paysvc.store.batches import Batch
@@ -157,11 +157,13 @@ def take_up(connection: Connection, cycle: Cycle, planned: Mapping[str, list[Any
     (a month that was paid alone then, and with its arrears now).
 
     Raises `Waiting`, and nothing is made, when payments of the plan are in a lost file and the
-    plan does not say what that file says.
+    plan does not say what that file says, or when officers answered for a file after the plan was drawn.
     """
     files = _not_taken_up(connection) if planned["id"] else []
     if not files:
         return TakenUp(dict(planned))
+    answered = [one.sending.message_id for one in files if one.is_settled and one.references]
+    answered_files.require_drawn_since(connection, cycle, answered)
     where = {reference: row for row, reference in enumerate(planned["end_to_end_id"])}
     taken, settled, still_open, gone = [], [], [], set()
     for file in files:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, exists, func, select, update
+from sqlalchemy import Connection, Table, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from paysvc.domain.errors import Conflict, InvalidInput, NotFound
@@ -60,12 +60,19 @@ def read_programmes(connection: Connection, codes: Iterable[str] | None = None) 
 
 
 def lock_programmes(connection: Connection, codes: Iterable[str]) -> None:
-    """Let nobody else plan these programmes until this transaction is over.
+    """Let nobody else plan these programmes, or others of their stacking groups, until this transaction is over.
 
-    Two plans at once would both find the same obligations free. SQLite has one writer anyway.
+    Two plans at once would both find the same obligations free, and of one group each would miss
+    what the other promises. SQLite has one writer anyway.
     """
+    wanted = programme.alias("wanted")
+    groups = select(wanted.c.stacking_group).where(wanted.c.code.in_(sorted(codes)), wanted.c.stacking_group != "")
     connection.execute(
-        select(programme.c.code).where(programme.c.code.in_(sorted(codes))).order_by(programme.c.code).with_for_update()
+        select(programme.c.code)
+        .where(or_(programme.c.code.in_(sorted(codes)), programme.c.stacking_group.in_(groups)))
+        # All in one order, so that two who wait for each other cannot be.
+        .order_by(programme.c.code)
+        .with_for_update()
     ).all()
 
 

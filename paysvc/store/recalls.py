@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, insert, or_, select, update
 
 from paysvc.domain.errors import Conflict
 from paysvc.domain.instructions import BatchState, InstructionState
@@ -22,19 +22,16 @@ ATTEMPTS = Attempts(recall_attempt, recall_attempt.c.recall_id)
 
 #: A request of such a state needs somebody, or something, to go on.
 _UNFINISHED = (RecallState.BY_HAND, RecallState.SEALED, RecallState.SENDING, RecallState.UNKNOWN)
-#: What a bank can take back: a payment whose file it has, and of which not all came back.
-_AT_THE_BANK = or_(
-    instruction.c.state.in_([InstructionState.SENT.value, InstructionState.SETTLED.value]),
-    and_(
-        instruction.c.state == InstructionState.DISPUTED.value, instruction.c.debited_vnd > instruction.c.credited_vnd
-    ),
-)
-
-_IS_OPEN = exists().where(
+_OPEN_NOTE = (
     discrepancy.c.instruction_id == instruction.c.id,
     discrepancy.c.kind == DiscrepancyKind.PAID_AFTER_RESUBMISSION.value,
     discrepancy.c.resolved_at.is_(None),
 )
+_IS_OPEN = exists().where(*_OPEN_NOTE)
+#: The same, from the few notes to their payments instead of through all payments.
+_OF_OPEN_NOTES = instruction.c.id.in_(select(discrepancy.c.instruction_id).where(*_OPEN_NOTE[1:]))
+#: A pair that ended and came to life again is noted anew: what was said of it before is of another life.
+_NOTED_AT = select(func.max(discrepancy.c.found_at)).where(*_OPEN_NOTE).correlate(instruction).scalar_subquery()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +45,17 @@ class DuePayment:
     message_id: str
     message_created_at: datetime
     value_date: date
+    #: How many requests there were about it: of an earlier life of the pair, or withdrawn.
+    requests_before: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnaskedPayment:
+    """A payment whose place was taken twice, and about which no bank is being asked."""
+
+    end_to_end_id: str
+    bank_code: str
+    state: InstructionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +82,55 @@ class Recall:
 
 
 def find_due(connection: Connection) -> list[DuePayment]:
-    """Every payment whose place was taken twice, whose file its bank has, and that nobody recalls yet."""
+    """Every payment whose place was taken twice, that its bank has or has booked, and that nobody recalls yet.
+
+    A withdrawn request is none, and one that the bank has answered or refused is none about a pair that came
+    to life again since.
+    """
+    requests = select(func.count()).where(recall.c.instruction_id == instruction.c.id).scalar_subquery()
+    state = instruction.c.state
     rows = connection.execute(
         select(
             instruction.c.id, instruction.c.end_to_end_id, instruction.c.bank_code, instruction.c.amount_vnd,
-            batch.c.message_id, batch.c.created_at, batch.c.value_date,
+            batch.c.message_id, batch.c.created_at, batch.c.value_date, requests,
         )
         .join(batch, batch.c.id == instruction.c.batch_id)
         .where(
-            _IS_OPEN,
-            _AT_THE_BANK,
-            batch.c.state == BatchState.SENT.value,
-            ~exists().where(recall.c.instruction_id == instruction.c.id),
+            _OF_OPEN_NOTES,
+            ~_is_asked(
+                (*_UNFINISHED, RecallState.SENT), (RecallState.ACCEPTED, RecallState.DECLINED, RecallState.REFUSED)
+            ),
+            # What is booked the bank has, whatever it said of the file; of a disputed one, what did not come back.
+            or_(
+                state == InstructionState.SETTLED.value,
+                and_(state == InstructionState.SENT.value, batch.c.state == BatchState.SENT.value),
+                and_(state == InstructionState.DISPUTED.value, instruction.c.debited_vnd > instruction.c.credited_vnd),
+            ),
         )
         .order_by(instruction.c.id)
     )  # fmt: skip
     return [DuePayment(*row) for row in rows]
+
+
+def find_unasked(connection: Connection) -> list[UnaskedPayment]:
+    """Every payment whose place was taken twice and that no bank is asked, or was asked, to take back: it cannot
+    be asked yet, it refused the request, or what it was asked before speaks of an earlier life of the pair."""
+    is_asked = _is_asked(_UNFINISHED, (RecallState.SENT, RecallState.ACCEPTED, RecallState.DECLINED))
+    rows = connection.execute(
+        select(instruction.c.end_to_end_id, instruction.c.bank_code, instruction.c.state)
+        .where(_OF_OPEN_NOTES, ~is_asked)
+        .order_by(instruction.c.id)
+    )
+    return [UnaskedPayment(row.end_to_end_id, row.bank_code, InstructionState(row.state)) for row in rows]
+
+
+def _is_asked(whenever: Sequence[RecallState], since_noted: Sequence[RecallState]) -> ColumnElement[bool]:
+    """Whether the payment has a request of such a state, or of such a one made since the pair was noted."""
+    mine = recall.c
+    of_now = and_(mine.state.in_([one.value for one in since_noted]), mine.requested_at >= _NOTED_AT)
+    return exists().where(
+        mine.instruction_id == instruction.c.id, or_(mine.state.in_([one.value for one in whenever]), of_now)
+    )
 
 
 def insert_recall(

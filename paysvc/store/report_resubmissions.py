@@ -141,7 +141,8 @@ def read_recalls(connection: Connection, cycle_id: int, as_of: datetime) -> list
                 columns.instruction_id.in_(in_place.where(replaced.c.cycle_id == cycle_id)),
             ),
         )
-        .order_by(instruction.c.end_to_end_id)
+        # Several requests about one payment in the order in which they were made.
+        .order_by(instruction.c.end_to_end_id, columns.id)
     ).all()
     states = _states(connection, [f"recall:{row.case_id}" for row in rows], as_of)
     return [_recalled(row, as_of, states) for row in rows]

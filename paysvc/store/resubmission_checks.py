@@ -7,6 +7,8 @@ from sqlalchemy import Connection, and_, case, exists, func, or_, select
 from paysvc.domain.books import MOST_NAMED, Difference, Equation, Examined
 from paysvc.domain.instructions import BatchState
 from paysvc.domain.reconciliation import DiscrepancyKind
+from paysvc.store import stacked_payments
+from paysvc.store.bulk import in_chunks
 from paysvc.store.tables import (
     batch,
     discrepancy,
@@ -20,8 +22,9 @@ from paysvc.store.tables import (
 
 
 def resubmissions(connection: Connection) -> Examined:
-    """Every payment that left and ended unpaid, and every obligation that payments carry to somebody."""
-    found = [*_released_by_nobody(connection), *_paid_twice(connection)]
+    """Every payment that left and ended unpaid, and every obligation that payments carry to somebody, also
+    beside another of its group of programmes."""
+    found = [*_released_by_nobody(connection), *_paid_twice(connection), *_paid_beside(connection)]
     ended = select(func.count()).where(~instruction.c.is_live, instruction.c.batch_id.is_not(None))
     count = connection.execute(ended).scalar_one()
     return Examined(Equation.RESUBMISSIONS, int(count), tuple(found))
@@ -91,4 +94,24 @@ def _paid_twice(connection: Connection) -> list[Difference]:
     return [
         Difference(Equation.RESUBMISSIONS, f"obligation {row_id}", f"{count - 1} noted to be paid twice", str(noted))
         for row_id, count, noted in rows
+    ]
+
+
+def _paid_beside(connection: Connection) -> list[Difference]:
+    """Payments at a bank beside a live one of their group for the same month; the later of two has to be noted."""
+    pairs = stacked_payments.live_pairs(connection)
+    names: dict[int, str] = {}
+    noted: set[int] = set()
+    for chunk in in_chunks({row_id for pair in pairs for row_id in pair}):
+        named = select(instruction.c.id, instruction.c.end_to_end_id).where(instruction.c.id.in_(chunk))
+        names.update((row.id, row.end_to_end_id) for row in connection.execute(named))
+        open_notes = select(discrepancy.c.instruction_id).where(
+            discrepancy.c.instruction_id.in_(chunk),
+            discrepancy.c.kind == DiscrepancyKind.PAID_AFTER_RESUBMISSION.value,
+            discrepancy.c.resolved_at.is_(None),
+        )
+        noted.update(connection.execute(open_notes).scalars())
+    return [
+        Difference(Equation.RESUBMISSIONS, f"payments {names[one]} and {names[other]}", "noted as paid twice", "not so")
+        for one, other in sorted(pair for pair in pairs if pair[1] not in noted)[:MOST_NAMED]
     ]

@@ -5,11 +5,9 @@ Two payments are of the same dues when lines that carry one obligation stand beh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple
 from datetime import datetime
-from itertools import islice
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, select, text, update
 
@@ -17,7 +15,8 @@ from paysvc.domain.bank_returns import REFUSALS
 from paysvc.domain.instructions import BatchState, InstructionState
 from paysvc.domain.reconciliation import DiscrepancyKind
 from paysvc.domain.resubmission import UNPAID, Evidence, JudgedPayment, Proposal
-from paysvc.store.bulk import Same, insert_columns, next_ids
+from paysvc.store import stacked_payments
+from paysvc.store.bulk import Same, in_chunks, insert_columns, next_ids
 from paysvc.store.tables import (
     batch,
     discrepancy,
@@ -34,9 +33,6 @@ _THEIRS = obligation_claim.alias("theirs")
 SAME_DUES = MINE.join(
     _THEIRS, and_(_THEIRS.c.obligation_id == MINE.c.obligation_id, _THEIRS.c.entitlement_id != MINE.c.entitlement_id)
 ).join(OTHER, OTHER.c.entitlement_id == _THEIRS.c.entitlement_id)
-
-#: A list of ids in a statement stays below every database's limit of bound values.
-_CHUNK = 500
 
 #: Discrepancies under which sums do not tell whether a payment was made.
 _CONTRADICTING = (DiscrepancyKind.CURRENCY_MISMATCH.value, DiscrepancyKind.RETURN_WITHOUT_SETTLEMENT.value)
@@ -252,7 +248,8 @@ def link_replacements(connection: Connection, cycle_id: int) -> None:
 
 def overtaken(connection: Connection, cycle_id: int) -> dict[str, str]:
     """Payments of a plan that are in no batch and must not leave, because another payment of the same
-    dues is live (the bank booked it late): EndToEndId -> that of the other one."""
+    dues is live (the bank booked it late), or one of a programme that excludes its own in the same
+    month: EndToEndId -> that of the other one."""
     rows = connection.execute(
         select(instruction.c.end_to_end_id, func.min(OTHER.c.end_to_end_id))
         .join_from(SAME_DUES, instruction, instruction.c.entitlement_id == MINE.c.entitlement_id)
@@ -266,11 +263,4 @@ def overtaken(connection: Connection, cycle_id: int) -> dict[str, str]:
         )
         .group_by(instruction.c.end_to_end_id)
     )
-    return {row[0]: row[1] for row in rows}
-
-
-def in_chunks(ids: Iterable[Any]) -> Iterator[list[Any]]:
-    """Lists of at most so many ids as one statement can hold."""
-    rest = iter(ids)
-    while chunk := list(islice(rest, _CHUNK)):
-        yield chunk
+    return stacked_payments.overtaken(connection, cycle_id) | {row[0]: row[1] for row in rows}

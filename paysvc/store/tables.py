@@ -859,13 +859,15 @@ replacement = Table(
     Column("replaced_id", ForeignKey("instruction.id"), primary_key=True, index=True),
 )
 
+_ASKING = text("state IN ('BY_HAND', 'SEALED', 'SENDING', 'UNKNOWN', 'SENT')")
+
 #: A request that a bank take a payment back. The bytes that leave are kept before they do; without
 #: bytes (the bank takes no such file) a person has to ask.
 recall = Table(
     "recall",
     metadata,
     _id(),
-    Column("instruction_id", ForeignKey("instruction.id"), nullable=False, unique=True),
+    Column("instruction_id", ForeignKey("instruction.id"), nullable=False, index=True),
     Column("bank_code", String(20), nullable=False),
     #: By which the bank names the request in its answer.
     Column("case_id", String(35), nullable=False, unique=True),
@@ -886,6 +888,8 @@ recall = Table(
         "state <> 'BY_HAND' AND name IS NOT NULL OR state IN ('BY_HAND', 'WITHDRAWN') AND name IS NULL",
         name="file_where_sent",
     ),
+    # One at a time: a payment whose request was withdrawn or answered may be asked about again.
+    Index("uq_recall_under_way", "instruction_id", unique=True, sqlite_where=_ASKING, postgresql_where=_ASKING),
 )
 
 #: Every try at handing a recall over; written before the first byte leaves.
