@@ -275,18 +275,20 @@ def _calls(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
 
 
 def _slots(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
-    """Three processes that run forty slots, killed four times."""
+    """Three processes that run forty slots, killed three times and stopped twice."""
     folder.mkdir()
     database = open_database(url.replace("/office/", "/"))
     try:
         schema.upgrade(database)
         result = run_slots(
-            database, url.replace("/office/", "/"), folder, slots=40, processes=3, kills=4, seed=seed, bug=found.bug
-        )
+            database, url.replace("/office/", "/"), folder, slots=40, processes=3, kills=3, stops=2, seed=seed,
+            bug=found.bug,
+        )  # fmt: skip
     finally:
         database.close()
     found.tally(kind).kills += result.kills
     found.tally(kind).killed_at[""] += result.kills
+    found.tally(kind).stops += result.sleepers
     found.count("slots")
     if result.problems:
         raise Violation("; ".join(result.problems))

@@ -370,6 +370,27 @@ _ALL = (
     ),
     Bug(
         "lease-without-fence",
+        "Who slept while another took over goes on with its slots: nobody looks at the token of its lease.",
+        (
+            Edit(
+                "paysvc.store.schedules",
+                "claim",
+                "    if not leases.is_held(connection, LEASE, token):\n",
+                "    if False:\n",
+            ),
+            Edit(
+                "paysvc.store.schedules",
+                "claim",
+                "where=(run.c.state == CLAIMED) & (run.c.token < token)",
+                "where=run.c.state == CLAIMED",
+            ),
+            Edit("paysvc.store.schedules", "finish", "            run.c.token == token,\n", ""),
+        ),
+        schema="run_claimed_in_turn",
+        levels=("slots",),
+    ),
+    Bug(
+        "lease-for-everybody",
         "Whoever asks for the lease has it, whether another works under it or not.",
         (
             Edit("paysvc.store.leases", "take", "        where=lease.c.until <= now,\n", ""),
