@@ -39,10 +39,17 @@ class Bug:
     what: str
     edits: tuple[Edit, ...] = ()
     schema: str = ""
-    #: In which levels of the proving ground it can show.
+    #: In which levels of the proving ground it is known to show, and on which databases it can be built in.
     levels: tuple[str, ...] = ("month",)
+    databases: tuple[str, ...] = ("sqlite", "postgresql")
+
+    @property
+    def is_of_slots(self) -> bool:
+        """Whether it changes something of the little that runs in the level of slots."""
+        return any(edit.module in _OF_SLOTS for edit in self.edits)
 
 
+_OF_SLOTS = ("paysvc.scheduler", "paysvc.store.schedules", "paysvc.store.leases")
 _HANDING = "paysvc.handing_over"
 _TAKING = "paysvc.store.statement_taking"
 
@@ -444,6 +451,7 @@ _ALL = (
         "The database is told not to wait until the disk has what it writes.",
         (Edit("paysvc.store.engine", "_open_sqlite", '"synchronous = FULL"', '"synchronous = OFF"'),),
         levels=("calls",),
+        databases=("sqlite",),
     ),
 )
 
