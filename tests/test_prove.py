@@ -105,6 +105,24 @@ def test_what_is_wrong_is_noticed(name: str, tmp_path: Path, request: pytest.Fix
         live(made, 6)
 
 
+@pytest.mark.parametrize(
+    ("name", "noticed"),
+    [
+        ("report-of-earlier-days", "the report counts .* the banks"),
+        ("signed-before-complete", "does not hold: signature"),
+    ],
+)
+def test_a_report_that_only_an_outsider_would_doubt_is_noticed(
+    name: str, noticed: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    folder, harm = tmp_path / "world", replace(PATIENT, violence=0.0, storms=0.0, lies=0.0, most_offices=1)
+    with (
+        pytest.raises(Violation, match=noticed),
+        world(folder, empty_database("sqlite", folder, request), 7, Tally(), harm, name) as made,
+    ):
+        live(made, 3)
+
+
 @pytest.mark.parametrize("bug", BUGS.values(), ids=lambda bug: bug.name)
 def test_every_seeded_fault_still_changes_something(bug: Bug) -> None:
     assert bug.edits or bug.schema

@@ -432,6 +432,30 @@ _ALL = (
         levels=("month", "drill"),
     ),
     Bug(
+        "report-of-earlier-days",
+        "A report shows how things stood twelve days before the moment that it names.",
+        (
+            Edit(
+                "paysvc.services.publish_report",
+                "_read",
+                "    as_of = wanted.as_of\n",
+                "    from datetime import timedelta\n    as_of = wanted.as_of - timedelta(days=12)\n",
+            ),
+        ),
+    ),
+    Bug(
+        "signed-before-complete",
+        "A report is signed before the digests of its files are in it.",
+        (
+            Edit(
+                "paysvc.domain.report",
+                "sign",
+                "signer.sign(content)",
+                "signer.sign(report.body)",
+            ),
+        ),
+    ),
+    Bug(
         "no-rule-u1",
         "The database takes a second obligation of one person for one month.",
         schema="obligation (programme_code, period, beneficiary_id, component)",
