@@ -73,6 +73,8 @@ class Run:
     most_months: int
     keep: Path | None
     quiet_seconds: float
+    #: How rough a month is, of what it is by itself.
+    roughness: float = 1.0
     names_seldom: bool = False
     model_steps: int = _MODEL_STEPS
     #: Seconds for one turn, so that a short run comes by every level; None when each may take its time.
@@ -125,6 +127,12 @@ def main(words: Sequence[str]) -> int:
         default=QUIET_LIMIT,
         help=f"seconds to come to rest after the last fault ({QUIET_LIMIT:.0f})",
     )
+    parser.add_argument(
+        "--roughness",
+        type=float,
+        default=1.0,
+        help="of a month's kills, broken lines and lies: 0 is none, 1 as many as can be (1); less of it lives longer",
+    )
     parser.add_argument("--list-bugs", action="store_true", help="name the seeded faults")
     parser.add_argument(
         "--matrix",
@@ -152,6 +160,7 @@ def main(words: Sequence[str]) -> int:
         most_months=options.months,
         keep=options.keep,
         quiet_seconds=options.quiet,
+        roughness=options.roughness,
         names_seldom=options.seldom,
         model_steps=options.steps,
     )
@@ -302,7 +311,7 @@ def _turn(found: Run, level: str, kind: str, server: str, seed: int) -> None:
 
 def _months(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
     """A world from its first month on, under kills, faults and lies."""
-    harm = Harm(quiet_seconds=found.quiet_seconds)
+    harm = Harm(quiet_seconds=found.quiet_seconds).times(found.roughness)
     with _told_of(found, world(folder, url, seed, found.tally(kind), harm, found.bug)) as made:
         _live(found, made, "months", found.most_months, f"{kind} {seed}")
 
@@ -339,11 +348,12 @@ def _told_of(found: Run, making: AbstractContextManager[World]) -> Iterator[Worl
 
 def _live(found: Run, made: World, level: str, most: int, name: str) -> None:
     for year, month in months(most):
-        before = made.tally.kills
+        before, start = made.tally.kills, time.monotonic()
         made.month(year, month)
         found.count(level)
         losses = f", {made.losses}" if isinstance(made, Drill) else ""
-        _say(f"{name} {year}-{month:02d}: {made.tally.kills - before} kills, all books agree{losses}")
+        took = f"{time.monotonic() - start:.0f} s"
+        _say(f"{name} {year}-{month:02d}: {made.tally.kills - before} kills, all books agree, {took}{losses}")
         if found.is_over or found.is_turn_over:
             break
 

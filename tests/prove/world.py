@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from pathlib import Path
@@ -86,6 +86,11 @@ class Harm:
     #: No bank ever answers to a file that it took.
     is_deaf: bool = False
     enough: int = 25
+
+    def times(self, factor: float) -> Harm:
+        """As rough as this, so many times."""
+        rough = {name: min(1.0, getattr(self, name) * factor) for name in ("violence", "storms", "lies")}
+        return replace(self, **rough)
 
 
 PEACE = Harm(0.0, 0.0, 0.0, 1)
