@@ -25,6 +25,7 @@ from paysvc.store.engine import Database
 from paysvc.store.tables import lease, run
 
 from . import bugs
+from .slot_runner import LATE
 
 ROOT = Path(__file__).parents[2]
 #: Seconds in which one more slot has to have ended; a lease that nobody lets go of lasts two.
@@ -50,6 +51,8 @@ class _Runners:
         self._words = [sys.executable, "-m", "tests.prove.slot_runner", url, str(home), str(home / "effects"), bug]
         self._stack = stack
         self._running = [self._start() for _ in range(count)]
+        #: Process -> how often it was killed or woken.
+        self.harmed: Counter[int] = Counter()
 
     def _start(self) -> subprocess.Popen[str]:
         process = subprocess.Popen(self._words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -66,6 +69,7 @@ class _Runners:
         """As often the one that is at work as any of them."""
         at_work = [number for number, one in enumerate(self._running) if _is_of(holder, one)]
         chosen = draw.choice([*at_work, draw.randrange(len(self._running))])
+        self.harmed[self._running[chosen].pid] += 1
         self._running[chosen].kill()
         self._running[chosen].wait()
         self._running[chosen] = self._start()
@@ -80,6 +84,7 @@ class _Runners:
         """Wake who sleeps although another has the lease by now; how many these were."""
         late = [one for one in self._running if not _is_of(holder, one) and _is_stopped(one)]
         for one in late:
+            self.harmed[one.pid] += 1
             one.send_signal(signal.SIGCONT)
         return len(late)
 
@@ -144,7 +149,7 @@ def run_slots(
                     runners.put_to_sleep(holder)
                 met += 1
             time.sleep(_LOOK)
-    return Result(killed, slept, _problems(database, home, names, met))
+    return Result(killed, slept, _problems(database, home, names, runners.harmed))
 
 
 def _put_schedules(database: Database, names: list[str]) -> None:
@@ -162,8 +167,8 @@ def _put_schedules(database: Database, names: list[str]) -> None:
             )
 
 
-def _problems(database: Database, home: Path, names: list[str], accidents: int) -> list[str]:
-    """What is not as it has to be after so many kills and stops."""
+def _problems(database: Database, home: Path, names: list[str], harmed: Counter[int]) -> list[str]:
+    """What is not as it has to be after these processes were killed or stopped so often."""
     problems, slots = [], len(names)
     with database.read() as connection:
         runs = connection.execute(select(run.c.schedule_id, run.c.state, run.c.claimed_by, run.c.detail)).all()
@@ -173,10 +178,16 @@ def _problems(database: Database, home: Path, names: list[str], accidents: int) 
     strangers = sum(row.claimed_by != row.detail for row in runs)
     if strangers:
         problems.append(f"{strangers} slots were ended by another process than had claimed them last")
-    effects = Counter((home / "effects").read_text().splitlines())
+    effects: dict[str, list[int]] = {}
+    for line in (home / "effects").read_text().splitlines():
+        slot, pid = line.split()
+        effects.setdefault(slot, []).append(int(pid))
+    # Who came late to hold its lease, on a busy machine, may have lost it as if it had been stopped.
+    spared = harmed + Counter(effects.pop(LATE, []))
     if set(effects) != set(names):
         problems.append(f"{len(set(names) - set(effects))} slots had no effect")
-    # What was killed or stopped at work is done anew; nothing else is done twice.
-    if effects.total() - slots > accidents:
-        problems.append(f"{effects.total() - slots} slots were run again after {accidents} kills and stops")
+    # What somebody was killed or stopped at is done anew; nothing else is done twice.
+    again = Counter(pid for done in effects.values() for pid in done[:-1])
+    if unharmed := (again - spared).total():
+        problems.append(f"{unharmed} slots were run again although nobody was killed or stopped at them")
     return problems
