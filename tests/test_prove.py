@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from .prove import syscalls
+from paysvc.store.engine import Database
+
+from .prove import __main__ as command
+from .prove import attacks, matrix, syscalls
 from .prove.bugs import BUGS, Bug, changed_source
 from .prove.crew import Tally
 from .prove.drill import Drill
@@ -102,6 +105,24 @@ def test_what_is_wrong_is_noticed(name: str, tmp_path: Path, request: pytest.Fix
         live(made, 6)
 
 
+@pytest.mark.parametrize(
+    ("name", "noticed"),
+    [
+        ("report-of-earlier-days", "the report counts .* the banks"),
+        ("signed-before-complete", "does not hold: signature"),
+    ],
+)
+def test_a_report_that_only_an_outsider_would_doubt_is_noticed(
+    name: str, noticed: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    folder, harm = tmp_path / "world", replace(PATIENT, violence=0.0, storms=0.0, lies=0.0, most_offices=1)
+    with (
+        pytest.raises(Violation, match=noticed),
+        world(folder, empty_database("sqlite", folder, request), 7, Tally(), harm, name) as made,
+    ):
+        live(made, 3)
+
+
 @pytest.mark.parametrize("bug", BUGS.values(), ids=lambda bug: bug.name)
 def test_every_seeded_fault_still_changes_something(bug: Bug) -> None:
     assert bug.edits or bug.schema
@@ -111,6 +132,20 @@ def test_every_seeded_fault_still_changes_something(bug: Bug) -> None:
         edit = next(one for one in bug.edits if (one.module, one.function) == (module, function))
         _, _, _, source = changed_source(edit)
         compile(source, function, "exec")
+
+
+@pytest.mark.xfail(
+    reason="a report counts a file that was refused without a word as outstanding (report_files.read_sending)",
+    strict=True,
+)
+def test_a_file_that_was_refused_without_a_word_is_reported_as_refused(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    folder, harm = tmp_path / "world", replace(PATIENT, violence=0.0, storms=0.0, lies=0.0, most_offices=1)
+    with world(folder, empty_database("sqlite", folder, request), 3, Tally(), harm) as made:
+        for bank in made.banks:
+            bank.misbehave({"refuse_files": 1})
+        live(made, 1)
 
 
 def test_there_are_faults_enough() -> None:
@@ -153,6 +188,25 @@ def test_a_database_that_was_put_back_and_is_trusted_is_noticed(tmp_path: Path, 
         put_back(tmp_path / "world", url, 5, Tally(), "restored-database-trusted")
 
 
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [
+        ("UPDAET posting SET amount_vnd = 0", "an attack is no attack"),
+        ("DELETE FROM posttings", "an attack is no attack"),
+        ("UPDATE posting SET amount = 0", "an attack is no attack"),
+        ("INSERT INTO fund (code) VALUES ('X')", "an attack lacks a value"),
+        ("UPDATE fund SET name = name", ""),
+        ("INSERT INTO posting SELECT * FROM posting", ""),
+    ],
+)
+def test_an_attack_that_is_misspelt_is_found_out(
+    statement: str, problem: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attacks, "ATTACKS", {"U0: what is tried": statement})
+    found = attacks.refused_by_the_database(database.engine)
+    assert [one.partition(" U0")[0].partition(",")[0].rstrip(":") for one in found] == ([problem] if problem else [])
+
+
 def prove(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "tests.prove", *words],
@@ -186,3 +240,54 @@ def test_the_command_fails_with_a_seeded_fault() -> None:
 def test_the_command_names_the_seeded_faults() -> None:
     listed = prove("--list-bugs").stdout.splitlines()
     assert [line.split()[0] for line in listed] == sorted(BUGS | MODEL_BUGS)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("--database postgresql --bug status-last-wins", "the model runs in process, on SQLite alone"),
+        ("--database postgresql --bug no-sync", "no-sync cannot be built in on postgresql"),
+        ("--database sqlite --bug no-sync", "there is no strace that works here"),
+        ("--level calls", "there is no strace that works here"),
+        ("--level slots --bug float-money", "float-money is not known to show in slots, but in month"),
+    ],
+)
+def test_the_command_refuses_to_try_nothing(
+    words: str, reason: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(syscalls, "is_possible", lambda: False)
+    with pytest.raises(SystemExit) as ended:
+        command.main(words.split())
+    assert ended.value.code == 2
+    told = capsys.readouterr()
+    assert reason in told.err
+    assert not told.out
+
+
+def test_a_run_without_a_trial_proves_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "_take_turns", lambda *given: None)
+    assert command.main(["--database", "sqlite", "--level", "month"]) == 2
+    told = capsys.readouterr()
+    assert json.loads(told.out)["trials"] == {}
+    assert "nothing is proved" in told.err
+
+
+@pytest.mark.parametrize(("name", "level"), [("status-last-wins", "model"), ("restored-database-trusted", "put-back")])
+def test_the_matrix_says_where_a_fault_is_caught(name: str, level: str) -> None:
+    done = prove("--matrix", "--database", "sqlite", "--bug", name, "--seed", "100", "--minutes", "5")
+    assert done.returncode == 0, done.stderr
+    head, rule, line = done.stdout.splitlines()
+    assert head.count("|") == rule.count("|") == line.count("|")
+    cells = dict(zip(head.split(" | ")[1:-1], line.split(" | ")[1:-1], strict=True))
+    assert cells.pop(level).endswith(" s")
+    assert cells["slots"] == matrix.CANNOT
+    assert set(cells.values()) == ({matrix.CANNOT} if level == "model" else {matrix.CANNOT, matrix.NOT_TRIED})
+
+
+def test_the_matrix_names_the_databases_and_what_was_missed() -> None:
+    caught, missed = matrix.Attempt("sqlite", 8.2, "month sqlite 100: 1 | 2; 3"), matrix.Attempt("postgresql", 60, "")
+    assert matrix.row("fault", [matrix.CANNOT, [caught, missed], matrix.NOT_TRIED]) == (
+        "| fault | - | sqlite 8 s, postgresql not caught in 60 s | not tried | 1 / 2 |"
+    )

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -23,7 +23,7 @@ from paysvc.store import schema
 from paysvc.store.engine import open_database
 from tests.postgresql_server import NoServer, running_server
 
-from . import syscalls
+from . import matrix, syscalls
 from .bugs import BUGS
 from .crew import NotDone, Tally
 from .drill import HARM as DRILL_HARM
@@ -53,6 +53,9 @@ _FEW = 20
 #: How many sequences of the model make a turn, and how long each may be unless another length is asked for.
 _MODEL_EXAMPLES, _MODEL_STEPS = 8, 50
 
+_KINDS = ("sqlite", "postgresql")
+_NO_STRACE = "there is no strace that works here"
+
 #: Whose turn it is, again and again.
 _TURNS = (
     *("month", "calls", "slots", "put-back", "deaf", "model", "drill"),
@@ -70,6 +73,8 @@ class Run:
     most_months: int
     keep: Path | None
     quiet_seconds: float
+    #: How rough a month is, of what it is by itself.
+    roughness: float = 1.0
     names_seldom: bool = False
     model_steps: int = _MODEL_STEPS
     #: Seconds for one turn, so that a short run comes by every level; None when each may take its time.
@@ -122,7 +127,19 @@ def main(words: Sequence[str]) -> int:
         default=QUIET_LIMIT,
         help=f"seconds to come to rest after the last fault ({QUIET_LIMIT:.0f})",
     )
+    parser.add_argument(
+        "--roughness",
+        type=float,
+        default=1.0,
+        help="of a month's kills, broken lines and lies: 0 is none, 1 as many as can be (1); less of it lives longer",
+    )
     parser.add_argument("--list-bugs", action="store_true", help="name the seeded faults")
+    parser.add_argument(
+        "--matrix",
+        action="store_true",
+        help="each fault alone (or --bug) on each level on which it is known to show (or --level), as a Markdown table;"
+        " --minutes is for one fault on one level",
+    )
     parser.add_argument("--keep", type=Path, help="a folder in which a world that failed is left")
     parser.add_argument(
         "--steps", type=int, default=_MODEL_STEPS, help=f"of a sequence of the model, at most ({_MODEL_STEPS})"
@@ -134,10 +151,8 @@ def main(words: Sequence[str]) -> int:
             print(f"{name:32} {'+'.join(LEVELS_OF_BUG[name]):18} {WHAT[name]}")
         return 0
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**9)
-    kinds = ("sqlite", "postgresql") if options.database == "both" else (options.database,)
+    kinds = _KINDS if options.database == "both" else (options.database,)
     start = time.monotonic()
-    # Whoever ends this run ends what it started, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     found = Run(
         seed=seed,
         until=start + options.minutes * 60,
@@ -145,28 +160,119 @@ def main(words: Sequence[str]) -> int:
         most_months=options.months,
         keep=options.keep,
         quiet_seconds=options.quiet,
+        roughness=options.roughness,
         names_seldom=options.seldom,
         model_steps=options.steps,
     )
-    turns = [
-        level
-        for level in (_TURNS if options.level == "all" else (options.level,))
-        # A level in which the fault cannot be built would only say that all is well.
-        if not options.bug or level in LEVELS_OF_BUG[options.bug]
-    ]
+    if options.matrix:
+        return _matrix(found, options.minutes * 60, options.level, kinds)
+    wanted = _TURNS if options.level == "all" else (options.level,)
+    # A level in which the fault is not known to show would only say that all is well.
+    levels = [level for level in wanted if not options.bug or level in LEVELS_OF_BUG[options.bug]]
+    if not levels:
+        known = " or ".join(LEVELS_OF_BUG[options.bug])
+        parser.error(f"{options.bug} is not known to show in {options.level}, but in {known}")
+    turns = [(level, kind) for level in levels for kind in kinds if not why_not(options.bug, level, kind)]
     if not turns:
-        parser.error(f"{options.bug} is not built into {options.level}")
+        reasons = dict.fromkeys(why_not(options.bug, level, kind) for level in levels for kind in kinds)
+        parser.error(f"nothing would be tried: {'; '.join(reasons)}")
+    found.missing += dict.fromkeys(
+        f"{level}: {reason}"
+        for level in levels
+        for kind in kinds
+        if level != "model" and (reason := why_not(options.bug, level, kind))
+    )
     if options.level == "all" and options.minutes < _LONG:
-        found.share = options.minutes * 60 / (len(turns) * len(kinds))
+        found.share = options.minutes * 60 / len(turns)
     with _databases(kinds) as servers:
-        for number in count():
-            kind = kinds[number % len(kinds)]
-            found.turn_until = time.monotonic() + (found.share or 0)
-            _turn(found, turns[number // len(kinds) % len(turns)], kind, servers[kind], seed + number)
-            if found.is_over or (options.level == "calls" and found.has_swept(kinds)):
-                break
+        _take_turns(found, turns, servers)
     print(json.dumps(_told(found, time.monotonic() - start), ensure_ascii=False))
-    return 1 if found.violations else 0
+    if found.violations:
+        return 1
+    if not found.trials:
+        _say("prove: no trial came to its end in this time, so nothing is proved: give it more --minutes")
+        return 2
+    return 0
+
+
+def why_not(bug: str, level: str, kind: str) -> str:
+    """Why this level has nothing to try on this database, with this fault or with none (""); "" when it has."""
+    if level == "model" and kind != "sqlite":
+        return "the model runs in process, on SQLite alone"
+    if bug and (reason := _cannot_be_built_in(bug, level, kind)):
+        return reason
+    if level == "calls" and not syscalls.is_possible():
+        return _NO_STRACE
+    return ""
+
+
+def _cannot_be_built_in(bug: str, level: str, kind: str) -> str:
+    if level == "model" and bug in MODEL_BUGS:
+        return ""
+    if level == "model":
+        return f"{bug} is not built into the model's process"
+    if bug not in BUGS:
+        return f"{bug} is built into the model's process alone"
+    if kind not in BUGS[bug].databases:
+        return f"{bug} cannot be built in on {kind}"
+    if level == "slots" and not BUGS[bug].is_of_slots:
+        return f"{bug} changes nothing that runs in slots"
+    return ""
+
+
+def _take_turns(found: Run, turns: Sequence[tuple[str, str]], servers: Mapping[str, str]) -> None:
+    """Again and again, until the time is over, something was found, or there is nothing left to try."""
+    of_calls = [kind for level, kind in dict.fromkeys(turns) if level == "calls"]
+    only_calls = all(level == "calls" for level, _ in turns)
+    for number in count():
+        level, kind = turns[number % len(turns)]
+        found.turn_until = time.monotonic() + (found.share or 0)
+        _turn(found, level, kind, servers[kind], found.seed + number)
+        if found.is_over or (only_calls and found.has_swept(of_calls)):
+            return
+
+
+def _matrix(asked: Run, seconds: float, level: str, kinds: Sequence[str]) -> int:
+    """Each fault alone on each level; the exit code is 0 only when every one that was tried was caught."""
+    levels = [name for name in LEVELS if any(name in known for known in LEVELS_OF_BUG.values()) or name == level]
+    tried: list[matrix.Attempt] = []
+    with _databases(kinds) as servers:
+        print("\n".join(matrix.head(levels)))
+        for bug in [asked.bug] if asked.bug else sorted(LEVELS_OF_BUG):
+            cells: list[str | list[matrix.Attempt]] = []
+            for one in levels:
+                chosen = one == level or (level == "all" and one in LEVELS_OF_BUG[bug])
+                attempts = [
+                    _try_fault(asked, bug, one, kind, servers, seconds)
+                    for kind in kinds
+                    if chosen and not why_not(bug, one, kind)
+                ]
+                cells.append(attempts or _empty_cell(bug, one))
+                tried += attempts
+            print(matrix.row(bug, cells), flush=True)
+    if not tried:
+        _say("prove: nothing was tried: no chosen fault can be built in there")
+        return 2
+    return 0 if all(one.is_caught for one in tried) else 1
+
+
+def _empty_cell(bug: str, level: str) -> str:
+    """Whether a fault that was not tried at a level could have been, were there time and the other database."""
+    can = any(why_not(bug, level, kind) in ("", _NO_STRACE) for kind in _KINDS)
+    return matrix.NOT_TRIED if can else matrix.CANNOT
+
+
+def _try_fault(
+    asked: Run, bug: str, level: str, kind: str, servers: Mapping[str, str], seconds: float
+) -> matrix.Attempt:
+    start = time.monotonic()
+    alone = replace(
+        asked, bug=bug, until=start + seconds, trials={}, violations=[], tallies={}, boundaries={}, tried={}, missing=[]
+    )
+    _take_turns(alone, [(level, kind)], servers)
+    took, noticed = time.monotonic() - start, alone.violations[0] if alone.violations else ""
+    is_story = level == "model" and "model" not in alone.trials
+    return matrix.Attempt(kind, took, noticed, is_story)
 
 
 @contextmanager
@@ -205,7 +311,7 @@ def _turn(found: Run, level: str, kind: str, server: str, seed: int) -> None:
 
 def _months(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
     """A world from its first month on, under kills, faults and lies."""
-    harm = Harm(quiet_seconds=found.quiet_seconds)
+    harm = Harm(quiet_seconds=found.quiet_seconds).times(found.roughness)
     with _told_of(found, world(folder, url, seed, found.tally(kind), harm, found.bug)) as made:
         _live(found, made, "months", found.most_months, f"{kind} {seed}")
 
@@ -242,25 +348,23 @@ def _told_of(found: Run, making: AbstractContextManager[World]) -> Iterator[Worl
 
 def _live(found: Run, made: World, level: str, most: int, name: str) -> None:
     for year, month in months(most):
-        before = made.tally.kills
+        before, start = made.tally.kills, time.monotonic()
         made.month(year, month)
         found.count(level)
         losses = f", {made.losses}" if isinstance(made, Drill) else ""
-        _say(f"{name} {year}-{month:02d}: {made.tally.kills - before} kills, all books agree{losses}")
+        took = f"{time.monotonic() - start:.0f} s"
+        _say(f"{name} {year}-{month:02d}: {made.tally.kills - before} kills, all books agree, {took}{losses}")
         if found.is_over or found.is_turn_over:
             break
 
 
 def _calls(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
     """One cycle with one fault at one system call; which there are is found out by the first."""
-    if not syscalls.is_possible():
-        if (missing := "calls: there is no strace that works here") not in found.missing:
-            found.missing.append(missing)
-        return
     tally = found.tally(kind)
     if kind not in found.boundaries:
         found.boundaries[kind] = syscalls.survey(folder, url, tally, found.bug)
         found.tried[kind] = set()
+        found.count("surveys")
         _say(f"{kind}: {len(found.boundaries[kind])} faults at system calls of one cycle")
         return
     left = [one for one in found.boundaries[kind] if one not in found.tried[kind]]
@@ -275,18 +379,20 @@ def _calls(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
 
 
 def _slots(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
-    """Three processes that run forty slots, killed four times."""
+    """Three processes that run forty slots, killed three times and stopped twice."""
     folder.mkdir()
     database = open_database(url.replace("/office/", "/"))
     try:
         schema.upgrade(database)
         result = run_slots(
-            database, url.replace("/office/", "/"), folder, slots=40, processes=3, kills=4, seed=seed, bug=found.bug
-        )
+            database, url.replace("/office/", "/"), folder, slots=40, processes=3, kills=3, stops=2, seed=seed,
+            bug=found.bug,
+        )  # fmt: skip
     finally:
         database.close()
     found.tally(kind).kills += result.kills
     found.tally(kind).killed_at[""] += result.kills
+    found.tally(kind).stops += result.sleepers
     found.count("slots")
     if result.problems:
         raise Violation("; ".join(result.problems))
@@ -300,8 +406,6 @@ def _put_back(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
 
 def _model(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
     """What is known to go wrong, once, then some sequences of what may happen; in process, on SQLite."""
-    if kind != "sqlite":
-        return
     stories_come_first = "stories" not in found.trials
     result = (
         tell_all(found.bug) if stories_come_first else run_model(_MODEL_EXAMPLES, found.model_steps, seed, found.bug)
@@ -340,9 +444,11 @@ def _database(kind: str, server: str, folder: Path, seed: int) -> Iterator[str]:
     try:
         with administrator.connect() as connection:
             connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'"))
-        yield server.rpartition("/")[0] + f"/{name}"
-        with administrator.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        try:
+            yield server.rpartition("/")[0] + f"/{name}"
+        finally:
+            with administrator.connect() as connection:
+                connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
     finally:
         administrator.dispose()
 
@@ -377,4 +483,6 @@ def _say(words: str) -> None:
 
 
 if __name__ == "__main__":
+    # Whoever ends this run ends what it started, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main(sys.argv[1:]))

@@ -1,13 +1,16 @@
 """Somebody with the database's password tries what no program may do; each has to be refused.
 
 Every attack is one statement in a transaction that is rolled back. One that finds no row to
-work on proves nothing and is not counted.
+work on proves nothing and is not counted. Only a rule's word is a refusal: a statement that the database
+does not understand, or that lacks a value, was never an attack, and fails the run.
 """
 
 from __future__ import annotations
 
+import time
+
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 #: Rule -> statement that breaks it.
 ATTACKS = {
@@ -42,17 +45,38 @@ ATTACKS = {
 }
 
 
+#: The office is at work meanwhile: who is in its way is refused for that alone, and tries again, so often.
+_TRIES, _PAUSE = 20, 0.1
+_IN_THE_WAY = ("40001", "40P01", "SQLITE_BUSY", "SQLITE_LOCKED")
+_NOT_NULL = ("23502", "SQLITE_CONSTRAINT_NOTNULL")
+
+
 def refused_by_the_database(engine: Engine) -> list[str]:
-    """The attacks that were not refused, as sentences."""
-    found = []
-    for rule, statement in ATTACKS.items():
+    """The attacks that were not refused by a rule, as sentences."""
+    return [problem for rule, statement in ATTACKS.items() if (problem := _attack(engine, rule, statement))]
+
+
+def _attack(engine: Engine, rule: str, statement: str) -> str:
+    """What is wrong when somebody tries this, or ""."""
+    for _ in range(_TRIES):
         with engine.connect().execution_options(isolation_level="SERIALIZABLE") as connection:
             transaction = connection.begin()
             try:
-                if connection.execute(text(statement)).rowcount > 0:
-                    found.append(f"the database lets it be: {rule}")
-            except DBAPIError:
-                pass
+                found_rows = connection.execute(text(statement)).rowcount > 0
+            except IntegrityError as refusal:
+                lacks = _code(refusal).startswith(_NOT_NULL)
+                return f"an attack lacks a value, and proves nothing: {rule}" if lacks else ""
+            except DBAPIError as failure:
+                if not _code(failure).startswith(_IN_THE_WAY):
+                    return f"an attack is no attack: {rule}: {type(failure.orig).__name__} {_code(failure)}"
+            else:
+                return f"the database lets it be: {rule}" if found_rows else ""
             finally:
                 transaction.rollback()
-    return found
+        time.sleep(_PAUSE)
+    return f"an attack could not be made for others at work: {rule}"
+
+
+def _code(failure: DBAPIError) -> str:
+    """The database's own word for what went wrong: psycopg has a state, sqlite3 a name."""
+    return str(getattr(failure.orig, "sqlstate", None) or getattr(failure.orig, "sqlite_errorname", ""))

@@ -51,6 +51,8 @@ class Order:
     amount_vnd: int
     creditor: str
     state: str
+    #: Why the bank rejected it, at some time, or returns it; it may have paid it after all.
+    reason: str
     debits: tuple[int, ...]
     credits: tuple[int, ...]
     has_second_debit: bool
@@ -228,14 +230,14 @@ def _orders(code: str, bank: Rows) -> list[Order]:
     for payment, kind, amount in bank("SELECT payment_id, kind, amount FROM booking WHERE payment_id IS NOT NULL"):
         booked[payment].append((kind, amount))
     found = []
-    for number, message, reference, amount, creditor, state in bank(
-        "SELECT p.id, m.message_id, p.end_to_end_id, p.amount, p.creditor, p.state FROM payment p"
+    for number, message, reference, amount, creditor, state, reason in bank(
+        "SELECT p.id, m.message_id, p.end_to_end_id, p.amount, p.creditor, p.state, p.reason FROM payment p"
         " JOIN block b ON b.number = p.block JOIN message m ON m.number = b.message"
     ):
         bookings = booked[number]
         found.append(
             Order(
-                code, message, reference, amount, creditor, state,
+                code, message, reference, amount, creditor, state, reason,
                 tuple(vnd for kind, vnd in bookings if kind in ("debit", "second_debit")),
                 tuple(vnd for kind, vnd in bookings if kind in ("return", "orphan")),
                 any(kind == "second_debit" for kind, _ in bookings),
@@ -293,12 +295,39 @@ def _nobody_twice(books: Books) -> list[str]:
     return found
 
 
+def paid_twice(ours: Rows, banks: Mapping[str, Rows]) -> list[str]:
+    """Months that stand at the banks twice. It reads little, so that it can be asked at any moment: two may stand
+    there only when the bank had refused one, and two people then approved another, as their rows say already."""
+    live = [order for code, bank in banks.items() for order in _orders(code, bank) if _is_live(order)]
+    carried = defaultdict(list)
+    for reference, *month in ours(
+        "SELECT i.end_to_end_id, o.programme_code, o.period, o.beneficiary_id FROM instruction i"
+        " JOIN obligation_claim c ON c.entitlement_id = i.entitlement_id JOIN obligation o ON o.id = c.obligation_id"
+    ):
+        carried[reference].append(tuple(month))
+    approved = {
+        reference
+        for (reference,) in ours(
+            "SELECT i.end_to_end_id FROM resubmission r JOIN instruction i ON i.id = r.instruction_id"
+            " WHERE r.approved_at IS NOT NULL"
+        )
+    }
+    # In place of these, others were approved.
+    firm = [order for order in live if not (order.reason and order.reference in approved)]
+    paid = Counter(month for order in firm for month in carried[order.reference])
+    return [f"{count} live credits for one month {month[0]} {month[1]}" for month, count in paid.items() if count > 1]
+
+
+def _is_live(order: Order) -> bool:
+    return order.state in ("accepted", "booked") and len(order.debits) >= len(order.credits)
+
+
 def _paid(books: Books) -> Counter[tuple[str, str, str]]:
     """(programme, month, person) -> how many payments of it stand at the banks."""
     live: Counter[tuple[str, str, str]] = Counter()
     for order in books.orders:
         ours = books.instructions.get(order.reference)
-        if ours is not None and order.state in ("accepted", "booked") and len(order.debits) >= len(order.credits):
+        if ours is not None and _is_live(order):
             live.update((programme, month, ours.person) for programme, month in ours.months)
     return live
 

@@ -39,10 +39,17 @@ class Bug:
     what: str
     edits: tuple[Edit, ...] = ()
     schema: str = ""
-    #: In which levels of the proving ground it can show.
+    #: In which levels of the proving ground it is known to show, and on which databases it can be built in.
     levels: tuple[str, ...] = ("month",)
+    databases: tuple[str, ...] = ("sqlite", "postgresql")
+
+    @property
+    def is_of_slots(self) -> bool:
+        """Whether it changes something of the little that runs in the level of slots."""
+        return any(edit.module in _OF_SLOTS for edit in self.edits)
 
 
+_OF_SLOTS = ("paysvc.scheduler", "paysvc.store.schedules", "paysvc.store.leases")
 _HANDING = "paysvc.handing_over"
 _TAKING = "paysvc.store.statement_taking"
 
@@ -371,6 +378,27 @@ _ALL = (
     ),
     Bug(
         "lease-without-fence",
+        "Who slept while another took over goes on with its slots: nobody looks at the token of its lease.",
+        (
+            Edit(
+                "paysvc.store.schedules",
+                "claim",
+                "    if not leases.is_held(connection, LEASE, token):\n",
+                "    if False:\n",
+            ),
+            Edit(
+                "paysvc.store.schedules",
+                "claim",
+                "where=(run.c.state == CLAIMED) & (run.c.token < token)",
+                "where=run.c.state == CLAIMED",
+            ),
+            Edit("paysvc.store.schedules", "finish", "            run.c.token == token,\n", ""),
+        ),
+        schema="run_claimed_in_turn",
+        levels=("slots",),
+    ),
+    Bug(
+        "lease-for-everybody",
         "Whoever asks for the lease has it, whether another works under it or not.",
         (
             Edit("paysvc.store.leases", "take", "        taken_over = taken_over.where(lease.c.until <= now)\n", ""),
@@ -405,6 +433,30 @@ _ALL = (
         levels=("month", "drill"),
     ),
     Bug(
+        "report-of-earlier-days",
+        "A report shows how things stood twelve days before the moment that it names.",
+        (
+            Edit(
+                "paysvc.services.publish_report",
+                "_read",
+                "    as_of = wanted.as_of\n",
+                "    from datetime import timedelta\n    as_of = wanted.as_of - timedelta(days=12)\n",
+            ),
+        ),
+    ),
+    Bug(
+        "signed-before-complete",
+        "A report is signed before the digests of its files are in it.",
+        (
+            Edit(
+                "paysvc.domain.report",
+                "sign",
+                "signer.sign(content)",
+                "signer.sign(report.body)",
+            ),
+        ),
+    ),
+    Bug(
         "no-rule-u1",
         "The database takes a second obligation of one person for one month.",
         schema="obligation (programme_code, period, beneficiary_id, component)",
@@ -424,6 +476,7 @@ _ALL = (
         "The database is told not to wait until the disk has what it writes.",
         (Edit("paysvc.store.engine", "_open_sqlite", '"synchronous = FULL"', '"synchronous = OFF"'),),
         levels=("calls",),
+        databases=("sqlite",),
     ),
 )
 

@@ -161,10 +161,11 @@ class Drill(World):
         for code, names in returned.items():
             by_code[code].misbehave({"late_returns": names, "late_after_days": 2})
 
-    def _publish(self, code: str) -> None:
+    def _publish(self, code: str) -> Path:
         self.relay.violence = self.harm.violence
-        super()._publish(code)
+        report = super()._publish(code)
         self.relay.calm_down()
+        return report
 
     # --------------------------------------------------------------------- the disaster
 
@@ -225,8 +226,8 @@ class Drill(World):
         reasons = {reason for (reason,) in self.rows("SELECT reason_code FROM inbound_file WHERE state = 'PARKED'")}
         return problem if reasons - {"recall_unknown"} else ""
 
-    def require_agreement(self, code: str) -> None:
-        super().require_agreement(code)
+    def require_agreement(self, code: str, report: Path | None = None) -> None:
+        super().require_agreement(code, report)
         held = {(bank.profile.code, name) for bank in self.banks for name in self.held(bank)}
         forgotten = (held & self._left_before) - super().noted()
         if forgotten:

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 
 from sqlalchemy import make_url
@@ -47,6 +48,7 @@ class Boundary:
     action: str
 
 
+@cache
 def is_possible() -> bool:
     """Whether there is a `strace`, and it may look at processes here."""
     found = shutil.which("strace")

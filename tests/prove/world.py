@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from pathlib import Path
@@ -25,13 +25,14 @@ from paysvc.sealing import open_or_create_sealer
 from paysvc.services.manage_officers import FIRST_START, add_officer, create_token
 from paysvc.services.manage_schedules import set_schedule
 from paysvc.services.set_rules import set_rules
+from paysvc.signing import open_or_create_signer
 from paysvc.store import schema
 from paysvc.store.vault import Vault
 from paysvc.wiring import Wiring, wire
 
-from . import bugs
+from . import bugs, published
 from .attacks import refused_by_the_database
-from .audit import Books, audit, read_books
+from .audit import Books, audit, paid_twice, read_books
 from .chores import CHORES
 from .crew import Crew, NotDone, Tally
 from .databases import reader_of
@@ -85,6 +86,11 @@ class Harm:
     #: No bank ever answers to a file that it took.
     is_deaf: bool = False
     enough: int = 25
+
+    def times(self, factor: float) -> Harm:
+        """As rough as this, so many times."""
+        rough = {name: min(1.0, getattr(self, name) * factor) for name in ("violence", "storms", "lies")}
+        return replace(self, **rough)
 
 
 PEACE = Harm(0.0, 0.0, 0.0, 1)
@@ -272,10 +278,10 @@ class World:
         self._come_to_rest(date(year, month, BANKING_DAYS[-1]))
         if not self.one("SELECT count(*) FROM run WHERE state = 'DONE'"):
             raise Violation("no slot of the scheduler is recorded as done")
-        self._publish(code)
+        report = self._publish(code)
         self.check_books()
         self.faults += sum(line.faults for line in self.lines)
-        self.require_agreement(code)
+        self.require_agreement(code, report)
 
     def _after_approval(self) -> None:
         """What this kind of world does when a plan is approved and nothing of it has left."""
@@ -375,9 +381,11 @@ class World:
         self.tell(f"banks work up to {day}")
         list(self._at_once.map(lambda bank: bank.run_day(day), self.banks))
 
-    def _publish(self, code: str) -> None:
+    def _publish(self, code: str) -> Path:
+        """Publish the month's report; its folder."""
         as_of = self.clock.now().astimezone(VIETNAM).isoformat()
-        self.call(Role.AUDITOR, "POST", "/reports", json={"cycle_code": code, "as_of": as_of})
+        answer = self.call(Role.AUDITOR, "POST", "/reports", json={"cycle_code": code, "as_of": as_of})
+        return self.home / "reports" / str(answer["folder_name"])
 
     def _come_to_rest(self, day: date) -> None:
         """The faults are over; everything has to be settled within the limit. Raises `Violation`."""
@@ -442,10 +450,20 @@ class World:
     # ------------------------------------------------------------------------ its books
 
     def books(self) -> Books:
-        return read_books(self.rows, {bank.profile.code: bank_ledger(self, bank) for bank in self.banks}, self.home)
+        return read_books(self.rows, self._ledgers(), self.home)
 
-    def require_agreement(self, code: str) -> None:
-        found = audit(self.books(), self.people, code) + refused_by_the_database(self._engine)
+    def _ledgers(self) -> dict[str, Callable[[str], list[Any]]]:
+        return {bank.profile.code: bank_ledger(self, bank) for bank in self.banks}
+
+    def require_agreement(self, code: str, report: Path | None = None) -> None:
+        """All books of this month; `report` is the folder of one that was published when all was at rest."""
+        books = self.books()
+        found = audit(books, self.people, code) + refused_by_the_database(self._engine)
+        public_pem = open_or_create_signer(read_settings(home=self.home).signing_key_file).public_pem
+        for folder in sorted((self.home / "reports").glob(f"{code}-*")):
+            found += published.verified(folder, public_pem)
+        if report is not None:
+            found += published.differences(report, code, books)
         if self.harm.is_deaf and not self.harm.violence:
             found += [f"{bank} was brought {name} {count} times" for (bank, name), count in self._repeated().items()]
         if found:
@@ -479,6 +497,8 @@ class World:
             raise Violation(damaged[0])
         if total := self.one("SELECT COALESCE(SUM(amount_vnd), 0) FROM posting"):
             raise Violation(f"the ledger sums to {total}")
+        if twice := paid_twice(self.rows, self._ledgers()):
+            raise Violation(twice[0])
 
     def rows(self, query: str, **values: object) -> list[Any]:
         """Read the office's database directly, as nothing of the service does."""
