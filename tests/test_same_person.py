@@ -18,8 +18,7 @@ from paysvc.sealing import Sealer
 from paysvc.services.import_registry import ImportResult, import_registry
 from paysvc.services.match_accounts import match_accounts
 from paysvc.services.resolve_accounts import resolve_accounts
-from paysvc.services.review_match import accept_match, list_matches
-from paysvc.services.review_person import one_person, two_persons
+from paysvc.services.review_match import accept_match, list_matches, one_person, two_persons
 from paysvc.spreadsheets.writing import write_csv
 from paysvc.store.engine import Database
 from paysvc.store.match_review import MatchToReview

@@ -10,9 +10,9 @@ import pytest
 from paysvc.clock import FixedClock
 from paysvc.domain.payment_dates import DecidedDay, WorkingCalendar
 from paysvc.domain.statement_watch import WatchedAccount, missing_day
+from paysvc.missing_statements import find_missing_statements
 from paysvc.sealing import Sealer
 from paysvc.services.collect_returns import Collection
-from paysvc.services.watch_statements import find_missing_statements
 from paysvc.store.calendar import write_decided_days
 from paysvc.store.engine import Database
 from paysvc.store.vault import Vault

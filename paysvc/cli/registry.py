@@ -13,7 +13,6 @@ from paysvc.cli.output import messages, progress_bar, show_one, show_rows
 from paysvc.domain.matching import FOR_REVIEW, Outcome
 from paysvc.domain.registry import ImportKind
 from paysvc.services import review_match as reviewing
-from paysvc.services import review_person
 from paysvc.services.import_registry import import_registry as import_file
 from paysvc.services.match_accounts import match_accounts as match_all
 from paysvc.services.resolve_accounts import resolve_accounts as resolve_all
@@ -169,7 +168,7 @@ def review_match(
     if decision is None:
         raise click.UsageError("Say --accept or --reject, or of a person --two-persons or --same-person.")
     with office.signed_in() as (wiring, actor):
-        result = review_person.decide(
+        result = reviewing.decide(
             wiring.database,
             wiring.sealer,
             wiring.clock,

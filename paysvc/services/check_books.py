@@ -11,7 +11,7 @@ from paysvc.domain.books import OF_FILES, Difference, Examined
 from paysvc.domain.errors import DoesNotReconcile
 from paysvc.domain.officers import Officer, require
 from paysvc.domain.progress import Progress, silent
-from paysvc.services.check_kept_files import KeptFiles
+from paysvc.kept_files import KeptFiles
 from paysvc.store import audit_trail, book_checks, findings
 from paysvc.store.engine import Database
 from paysvc.store.vault import Vault

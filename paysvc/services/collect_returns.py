@@ -11,7 +11,7 @@ from paysvc.clock import Clock
 from paysvc.domain.errors import ConnectorUnavailable, PaysvcError
 from paysvc.domain.officers import Officer, require
 from paysvc.domain.statement_watch import says_missing
-from paysvc.services.watch_statements import find_missing_statements
+from paysvc.missing_statements import find_missing_statements
 from paysvc.store import audit_trail, returns
 from paysvc.store.engine import Database
 from paysvc.store.vault import Vault

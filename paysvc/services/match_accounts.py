@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-
-from sqlalchemy import Connection
 
 from paysvc.clock import Clock
-from paysvc.core.match_facts import decide_columns, digest_facts
 from paysvc.domain.matching import Outcome
 from paysvc.domain.officers import Officer, require
 from paysvc.domain.progress import Progress, silent
 from paysvc.sealing import Sealer
-from paysvc.store import audit_trail, match_facts, matching, same_person
+from paysvc.store import audit_trail, match_anew, match_facts, matching, same_person
 from paysvc.store.engine import Database
 
 
@@ -53,7 +49,7 @@ def match_accounts(
         # Written only when all is read: the outcomes are read in the same stream as the people.
         changes: list[matching.Change] = []
         for cases in match_facts.read_cases(connection):
-            changes += _changes(cases)
+            changes += match_anew.changes_of(cases)
             people += len(cases)
             progress(people, total)
         closed = matching.close_unregistered(connection, now)
@@ -71,31 +67,6 @@ def match_accounts(
         if opened or closed:
             audit_trail.append(connection, now, actor, "match-accounts", "registry", _told(result))
     return result
-
-
-def match_anew(connection: Connection, beneficiary_ids: Sequence[int], at: datetime) -> None:
-    """Match these few again, after a decision about who they are."""
-    for beneficiary_id in beneficiary_ids:
-        for cases in list(match_facts.read_cases(connection, beneficiary_id)):
-            for change in _changes(cases):
-                matching.replace_outcomes(connection, change, at)
-
-
-def _changes(cases: match_facts.Cases) -> list[matching.Change]:
-    """One change that holds the people whose facts are not those of their open outcome, or none."""
-    digests = digest_facts(cases.facts)
-    rows = [row for row, digest in enumerate(digests) if digest != cases.facts_digest[row]]
-    if not rows:
-        return []
-    decisions = decide_columns(cases.facts)
-    return [
-        matching.Change(
-            beneficiary_id=[cases.beneficiary_id[row] for row in rows],
-            decisions=decisions if len(rows) == len(cases) else decisions.take(rows),
-            facts_digest=[digests[row] for row in rows],
-            outdated=[match_id for row in rows if (match_id := cases.match_id[row]) is not None],
-        )
-    ]
 
 
 def _told(result: MatchResult) -> dict[str, object]:

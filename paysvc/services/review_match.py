@@ -1,9 +1,13 @@
-"""review-match: what the rule leaves to a person, decided by a person, with a reason."""
+"""review-match: what the rule leaves to a person, decided by a person, with a reason.
+
+Whether an account is somebody's, and who somebody is: one person registered twice, or two people.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -14,9 +18,12 @@ from paysvc.domain.matching import ACCEPTABLE, FOR_REVIEW, REJECTED_AS, Outcome
 from paysvc.domain.names import NameLevel
 from paysvc.domain.officers import Officer, require
 from paysvc.sealing import Sealer
-from paysvc.store import audit_trail, match_facts, match_review
+from paysvc.store import audit_trail, match_anew, match_facts, match_review, same_person
 from paysvc.store.engine import Database
 from paysvc.store.match_review import MatchToReview, StoredMatch
+
+#: About an account the first two, about a person the others.
+DECISIONS = ("accept", "reject", "two_persons", "same_person")
 
 #: The most a page of the review list holds.
 LONGEST_PAGE = 200
@@ -168,3 +175,101 @@ def _rejected(match: StoredMatch, about: Outcome) -> StoredMatch:
         account_id=None if several else match.account_id,
         name_level="" if several else match.name_level,
     )
+
+
+# ----------------------------------------------------------------- who somebody is
+
+
+def two_persons(database: Database, clock: Clock, actor: Officer, match_id: int, *, reason: str) -> ReviewResult:
+    """Say that this is nobody else of those it resembles; the person is matched again at once.
+
+    It is not asked again for the same likeness. Raises as `review_match.accept_match`.
+    """
+    require(actor, "review-match")
+    given, now = given_reason(reason), clock.now()
+    with database.write() as connection:
+        match = _in_doubt(connection, match_id)
+        same_person.settle(connection, match.beneficiary_id, same_person.TWO_PERSONS, actor.officer_id, given, now)
+        return _identified(connection, actor, match, "two_persons", _others(match), [], now)
+
+
+def one_person(
+    database: Database,
+    sealer: Sealer,
+    clock: Clock,
+    actor: Officer,
+    match_id: int,
+    *,
+    reason: str,
+    other_id: int | None = None,
+) -> ReviewResult:
+    """Say that this is the same person as `other_id` (a beneficiary that the outcome names).
+
+    The earlier record stays, with all that it is owed and was paid; it takes over the number, and
+    the numbers and enrolments it does not have. What a payment under this record was made for is
+    not paid under the other again. `other_id` is needed where the outcome names several. Raises
+    as `review_match.accept_match`.
+    """
+    require(actor, "review-match")
+    given, now = given_reason(reason), clock.now()
+    with database.write() as connection:
+        match = _in_doubt(connection, match_id)
+        others = _others(match)
+        chosen = others[0] if other_id is None and len(others) == 1 else other_id
+        if chosen not in others:
+            raise InvalidInput("person_not_named", "Say which of the beneficiaries that the outcome names it is.")
+        same_person.settle(connection, match.beneficiary_id, same_person.SAME_PERSON, actor.officer_id, given, now)
+        same_person.retire(connection, sealer, match.beneficiary_id, chosen, now)
+        return _identified(connection, actor, match, "same_person", [chosen], [chosen], now)
+
+
+def decide(
+    database: Database,
+    sealer: Sealer,
+    clock: Clock,
+    actor: Officer,
+    match_id: int,
+    *,
+    decision: str,
+    reason: str,
+    account_id: int | None = None,
+    other_id: int | None = None,
+) -> ReviewResult:
+    """Any decision of review-match by its name, one of `DECISIONS`."""
+    if decision == "accept":
+        return accept_match(database, clock, actor, match_id, reason=reason, account_id=account_id)
+    if decision == "reject":
+        return reject_match(database, clock, actor, match_id, reason=reason)
+    if decision == "two_persons":
+        return two_persons(database, clock, actor, match_id, reason=reason)
+    return one_person(database, sealer, clock, actor, match_id, reason=reason, other_id=other_id)
+
+
+def _in_doubt(connection: Connection, match_id: int) -> StoredMatch:
+    match_review.lock(connection)
+    match = match_review.read_open(connection, match_id)
+    if match.outcome != Outcome.MAYBE_SAME_PERSON:
+        raise InvalidInput("outcome_not_reviewed", f"The outcome {match.outcome} is not about who somebody is.")
+    require_same_facts(connection, match)
+    return match
+
+
+def _others(match: StoredMatch) -> list[int]:
+    return sorted({int(one["beneficiary"]) for one in match.evidence["others"]})
+
+
+def _identified(
+    connection: Connection,
+    actor: Officer,
+    match: StoredMatch,
+    decision: str,
+    others: list[int],
+    also_changed: list[int],
+    now: datetime,
+) -> ReviewResult:
+    match_anew.match_again(connection, [match.beneficiary_id, *also_changed], now)
+    new = match_review.read_open_of(connection, match.beneficiary_id)
+    # The reason stays in the registry: an officer may have written a name into it.
+    detail = {"match": new.match_id, "replaces": match.match_id, "decision": decision, "others": others}
+    audit_trail.append(connection, now, actor, "review-match", f"beneficiary:{match.beneficiary_id}", detail)
+    return ReviewResult(new.match_id, Outcome(new.outcome), new.account_id)

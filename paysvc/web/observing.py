@@ -12,7 +12,7 @@ from flask import Blueprint, Flask, Response, g, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from paysvc.domain.errors import PaysvcError
-from paysvc.services.watch_statements import find_missing_statements
+from paysvc.missing_statements import find_missing_statements
 from paysvc.store import schema
 from paysvc.web.access import needs, public, wiring
 

@@ -11,7 +11,6 @@ from marshmallow import Schema, fields, validate
 from paysvc.domain.matching import FOR_REVIEW, Outcome
 from paysvc.services import match_accounts as matching_all
 from paysvc.services import review_match as reviewing
-from paysvc.services import review_person
 from paysvc.services.resolve_accounts import MOST_RESOLVED
 from paysvc.services.resolve_accounts import resolve_accounts as resolving
 from paysvc.store.matching import NOT_MATCHED, NOT_REGISTERED
@@ -73,7 +72,7 @@ class ReviewPageSchema(Schema):
 
 
 class DecisionSchema(Schema):
-    decision = fields.String(required=True, validate=validate.OneOf(review_person.DECISIONS))
+    decision = fields.String(required=True, validate=validate.OneOf(reviewing.DECISIONS))
     reason = fields.String(required=True, validate=validate.Length(1, reviewing.LONGEST_REASON))
     account_id = fields.Integer(load_default=None, allow_none=True)
     other_id = fields.Integer(load_default=None, allow_none=True)
@@ -134,7 +133,7 @@ def list_reviews(query: dict[str, Any]) -> reviewing.ReviewPage:
 def decide(body: dict[str, Any], match_id: int) -> reviewing.ReviewResult:
     """Accept or reject an account, or say whether two records are of one person; with a reason."""
     database, sealer, clock = wiring().database, wiring().sealer, wiring().clock
-    return review_person.decide(database, sealer, clock, current_officer(), match_id, **body)
+    return reviewing.decide(database, sealer, clock, current_officer(), match_id, **body)
 
 
 @blueprint.post("/accounts/resolve")
