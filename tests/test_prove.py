@@ -134,10 +134,6 @@ def test_every_seeded_fault_still_changes_something(bug: Bug) -> None:
         compile(source, function, "exec")
 
 
-@pytest.mark.xfail(
-    reason="a report counts a file that was refused without a word as outstanding (report_files.read_sending)",
-    strict=True,
-)
 def test_a_file_that_was_refused_without_a_word_is_reported_as_refused(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -77,6 +77,8 @@ def read_sending(connection: Connection, cycle_id: int, as_of: datetime) -> dict
         select(batch.c.id, ledger_transaction.c.kind)
         .join_from(batch, ledger_transaction, is_about)
         .where(batch.c.cycle_id == cycle_id, ledger_transaction.c.at <= as_of)
+        # A bank may take a file and refuse it afterwards without a word: the later one holds.
+        .order_by(ledger_transaction.c.at, ledger_transaction.c.id)
     )
     for batch_id, kind in connection.execute(events):
         states[batch_id] = SENT if kind == "batch_sent" else REFUSED
