@@ -270,13 +270,14 @@ def test_a_sealed_batch_that_was_sent_since_is_asked_for(office: Office) -> None
     office.require_sound_books()
 
 
-def test_a_batch_whose_file_was_written_since_is_asked_for(office: Office) -> None:
+def test_a_batch_whose_file_was_written_since_is_asked_for(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     world = office.world.approve(*PEOPLE)
-    world.bank().cannot_write = RuntimeError("not yet")
-    with pytest.raises(RuntimeError):
-        world.submit()
+    with monkeypatch.context() as armed:
+        place = "services.submit_batches._write_file begun"
+        armed.setattr(failpoints, "_armed", failpoints._read({"PAYSVC_FAILPOINTS": f"{place}=fail"}))
+        with pytest.raises(OSError, match="asked for at"):
+            world.submit()
     copy = office.copy()
-    world.bank().cannot_write = None
     assert world.submit().is_complete
     office.put_back(copy)
     assert office.batches() == {"AGRI": BatchState.SEALED, "POST": BatchState.SEALED}
