@@ -44,7 +44,7 @@ from paysvc.sealing import Sealer, open_or_create_sealer
 from paysvc.services.publish_report import publish_report
 from paysvc.signing import Signer, open_or_create_signer
 from paysvc.store import audit_trail, ledger, tables
-from paysvc.store.bulk import Same, insert_columns, next_ids
+from paysvc.store.bulk import Same, insert_columns, next_ids, update_columns
 from paysvc.store.engine import Database, open_database
 from paysvc.store.vault import Vault
 
@@ -231,6 +231,7 @@ class PaidCycle:
     message_ids: dict[str, str] = field(default_factory=dict)
     closings: dict[str, int] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
+    debited: set[int] = field(default_factory=set)
 
     def approve(self) -> None:
         """People, programmes, a fund with money in it, and the approved plan."""
@@ -290,9 +291,7 @@ class PaidCycle:
                     "creditor_bin": Same("970405"),
                     "creditor_name": Same("NGUYEN THI HOA"),
                     "unit_code": [self.dues[one].unit for one in planned],
-                    "batch_id": [batches[self.dues[one].bank] for one in planned],
-                    "batch_position": places,
-                    "state": Same("BATCHED"),
+                    "state": Same("PLANNED"),
                 },
             )
             cycles = tables.payment_cycle
@@ -305,6 +304,13 @@ class PaidCycle:
                 )
             )  # fmt: skip
             connection.execute(update(cycles).values(state="APPROVED"))
+            columns = {
+                "id": instructions,
+                "batch_id": [batches[self.dues[one].bank] for one in planned],
+                "batch_position": places,
+                "state": Same("BATCHED"),
+            }
+            update_columns(connection, tables.instruction, ["id"], columns)
             total = sum(self.dues[one].amount for one in planned)
             ledger.post(
                 connection, APPROVED, "plan_approved", "plan_approved:1",
@@ -406,10 +412,12 @@ class PaidCycle:
         connection.execute(
             insert(tables.batch).values(
                 id=batch_id, cycle_id=self.cycle_id, bank_code=code, part=1, value_date=date(2026, 11, 5),
-                count=count, sum_vnd=int(amounts.sum()), content_sha256=digest, message_id=message_id, state="SENT",
+                count=count, sum_vnd=int(amounts.sum()), content_sha256=digest, message_id=message_id, state="SEALED",
                 version=1, created_at=at,
             )
         )  # fmt: skip
+        for state in ("SENDING", "SENT"):
+            connection.execute(update(tables.batch).where(tables.batch.c.id == batch_id).values(state=state))
         connection.execute(
             insert(tables.bank_file).values(
                 id=batch_id, batch_id=batch_id, bank_code=code, name=file.name, message_id=message_id, sha256=digest,
@@ -469,10 +477,7 @@ class PaidCycle:
                 )
             )  # fmt: skip
             known = [self.instruction_ids.get(one.reference) for one in filled]
-            verdicts = [
-                "pending" if one.status != "BOOK" else "settlement" if row else "unknown_reference"
-                for one, row in zip(filled, known, strict=True)
-            ]
+            verdicts = [self._verdict(one, row) for one, row in zip(filled, known, strict=True)]
             columns = {
                 "statement_id": Same(statement_id),
                 "position": range(len(filled)),
@@ -488,6 +493,17 @@ class PaidCycle:
             }
             if filled:
                 insert_columns(connection, tables.statement_line, columns)
+
+    def _verdict(self, one: Booked, row: int | None) -> str:
+        if one.status != "BOOK":
+            return "pending"
+        if not row:
+            return "unknown_reference"
+        if not one.is_debit:
+            return "return"
+        is_first = row not in self.debited
+        self.debited.add(row)
+        return "settlement" if is_first else "repeated_settlement"
 
     def says(self, bank: str, at: datetime, words: Sequence[tuple[int, str, str]]) -> None:
         """A status file arrives and is accepted: (line, status, reason) each."""
@@ -514,9 +530,11 @@ class PaidCycle:
         connection.execute(
             insert(tables.inbound_file).values(
                 id=file_id, bank_code=bank, name=f"{name}.xml", sha256=self.vault.put(content), size=len(content),
-                received_at=at, state="ACCEPTED", kind=kind, bank_message_id=name, decided_at=at,
+                received_at=at, state="STORED",
             )
         )  # fmt: skip
+        decided = {"state": "ACCEPTED", "kind": kind, "bank_message_id": name, "decided_at": at}
+        connection.execute(update(tables.inbound_file).where(tables.inbound_file.c.id == file_id).values(**decided))
         return int(file_id)
 
 
