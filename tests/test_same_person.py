@@ -271,6 +271,10 @@ def test_a_move_may_come_after_both_were_enrolled(renumbered: Registering) -> No
         ([changed(RENUMBERED, HEADER, previous_id="040150999999")], [(2, "previous_id", "E215")]),
         ([changed(RENUMBERED, HEADER, previous_id="12345")], [(2, "previous_id", "E214")]),
         (
+            [changed(RENUMBERED, HEADER, previous_id=OLD, full_name="Lê Văn Ba", birth="1950-01-02")],
+            [(2, "previous_id", "E218")],
+        ),
+        (
             [
                 changed(RENUMBERED, HEADER, previous_id=OLD),
                 changed(RENUMBERED, HEADER, citizen_id="040150777777", previous_id=OLD),

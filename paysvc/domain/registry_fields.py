@@ -49,6 +49,7 @@ MESSAGES: dict[str, str] = {
     "E215": "Nobody is registered under the previous number.",
     "E216": "Both numbers were paid for the same month; an officer decides in the review of matches.",
     "W217": "This number was replaced by another; the row was taken for the person who had it.",
+    "E218": "Whoever is registered under the previous number has another name and another birth date.",
     "E401": "This is not an account number: 4 to 34 digits, capitals, dots and hyphens.",
     "E406": "A bank is named by the 6 digits of its BIN.",
     "E408": "Only accounts in đồng (VND) can be paid into.",

@@ -10,18 +10,21 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import eq
 
 from sqlalchemy import Connection, select
 
+from paysvc.domain.names import base_name
 from paysvc.sealing import Sealer
 from paysvc.store import same_person
-from paysvc.store.bulk import read_columns
+from paysvc.store.bulk import in_chunks, read_columns
 from paysvc.store.registry_open import want, wanted_key
-from paysvc.store.tables import beneficiary, superseded_identifier
+from paysvc.store.tables import beneficiary, beneficiary_version, superseded_identifier
 
-#: The previous number is nobody's; both numbers were paid for a month; rows disagree about it; the
-#: row stands under a number that was replaced; and this person stands in the file under the new one, too.
-UNKNOWN, PAID_TOGETHER, CONTRADICTED, REPLACED, TWICE = "E215", "E216", "E506", "W217", "E501"
+#: The previous number is nobody's, or somebody's of another name and birth; both numbers were paid for a month;
+#: rows disagree about it; the row stands under a number that was replaced; and this person stands in the file
+#: under the new one, too.
+UNKNOWN, ANOTHER, PAID_TOGETHER, CONTRADICTED, REPLACED, TWICE = "E215", "E218", "E216", "E506", "W217", "E501"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,7 @@ def settle_numbers(
     said = [row for row, old in enumerate(previous) if old and old != numbers[row]]
     complaints: list[tuple[int, str, str]] = []
     if said:
-        complaints = [
-            (row, "previous_id", code) for row, code in _move(connection, sealer, numbers, previous, said, at)
-        ]
+        complaints = [(row, "previous_id", code) for row, code in _move(connection, sealer, columns, said, at)]
     replaced = _replaced(connection, sealer, numbers)
     if not replaced:
         return SettledNumbers(numbers, complaints)
@@ -58,12 +59,12 @@ def settle_numbers(
 def _move(
     connection: Connection,
     sealer: Sealer,
-    numbers: Sequence[str],
-    previous: Sequence[str],
+    columns: Mapping[str, Sequence[str]],
     said: Sequence[int],
     at: datetime,
 ) -> list[tuple[int, str]]:
     """Make the moves that the rows in `said` ask for; returns which of them cannot be made, and why."""
+    numbers, previous = columns["citizen_id"], columns["previous_id"]
     olds, news = defaultdict(set), defaultdict(set)
     for row in said:
         olds[numbers[row]].add(previous[row])
@@ -78,6 +79,8 @@ def _move(
     clear = [row for row in said if row not in wrong]
     moves = {numbers[row]: previous[row] for row in clear}
     people = _people(connection, sealer, [*moves.keys(), *moves.values()])
+    known = _descriptions(connection, [people[old] for old in moves.values() if old in people])
+    listed = {numbers[row]: (base_name(columns["full_name"][row]), columns["birth"][row]) for row in clear}
     fresh: dict[int, str] = {}
     reasons: dict[str, str] = {}
     doubtful = []
@@ -85,6 +88,9 @@ def _move(
         person, holder = people.get(old), people.get(new)
         if person is None or person in fresh:
             reasons[new] = UNKNOWN if person is None else CONTRADICTED
+        elif not any(map(eq, listed[new], known[person])):
+            # Somebody else's number, mistyped: the move would make one of two people.
+            reasons[new] = ANOTHER
         elif holder is None:
             fresh[person] = new
         elif holder != person and same_person.paid_together(connection, person, holder):
@@ -95,6 +101,19 @@ def _move(
     same_person.renumber(connection, sealer, fresh, at)
     same_person.note_previous(connection, sealer, doubtful, at)
     return refused + [(row, reasons[numbers[row]]) for row in clear if numbers[row] in reasons]
+
+
+def _descriptions(connection: Connection, people: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """Name (as `base_name` has it) and birth of each person, as registered now."""
+    columns, found = beneficiary_version.c, {}
+    for chunk in in_chunks(people):
+        rows = connection.execute(
+            select(columns.beneficiary_id, columns.full_name, columns.birth).where(
+                columns.beneficiary_id.in_(chunk), columns.valid_to.is_(None)
+            )
+        )
+        found.update({row.beneficiary_id: (base_name(row.full_name), row.birth) for row in rows})
+    return found
 
 
 def _people(connection: Connection, sealer: Sealer, numbers: Sequence[str]) -> dict[str, int]:
