@@ -172,7 +172,7 @@ def own_plan_approved(patch: Patch) -> None:
     patch.setattr(approve_plan, "_expect", nobody)
 
 
-@_bug("A plan is written over whatever version of it was read.")
+@_bug("A plan is written over whatever version of it was read.", "payment_cycle_life")
 def plan_update_lost(patch: Patch) -> None:
     def change(connection: Any, cycle: Any, **values: object) -> Any:
         connection.execute(
@@ -194,12 +194,17 @@ def _set(connection: Any, one: Any, after: BatchState) -> Any:
     return batches.get_batch(connection, one.id)
 
 
-@_bug("A file is moved on whatever state of it was read.")
+@_bug("A file is moved on whatever state of it was read.", "batch_life")
 def batch_update_lost(patch: Patch) -> None:
     patch.setattr(batches, "move_batch", _set)
 
 
-@_bug("A sender that slept writes down what it knows over what others found out meanwhile.")
+@_bug(
+    "A sender that slept writes down what it knows over what others found out meanwhile.",
+    "batch_life",
+    "instruction_life",
+    "send_attempt_ended_stands",
+)
 def sleeper_overwrites(patch: Patch) -> None:
     note = handing_over._note_answer
 
