@@ -14,6 +14,7 @@ from paysvc.core.columns import SentColumns, no_statuses
 from paysvc.core.messages import BankReturns
 from paysvc.core.scan_pain001 import ORDERS, read_pain001
 from paysvc.core.scan_xml import message_name
+from paysvc.domain.bank_returns import MergedStatus, merge_status
 from paysvc.domain.books import Difference, Equation, Examined
 from paysvc.domain.errors import FileRefused, NotFound, PaysvcError
 from paysvc.store import book_checks, file_checks, statements
@@ -134,9 +135,12 @@ class KeptFiles:
             return Counter(file_checks.status_rows(connection, file_id))
 
     def _spread(self, bank_code: str, said: BankReturns) -> Counter[file_checks.StatusRow]:
-        """What the file says of each payment that it names, and of all others in files that it answers whole."""
+        """What the file says of each payment that it names, and of all in files that it answers whole, of whom that
+        says more than their own names do."""
         found = Counter(file_checks.named_rows(said.statuses if said.statuses is not None else no_statuses()))
-        named = {row[0] for row in found}
+        named: dict[str, MergedStatus] = {}
+        for reference, status, *_ in found:
+            named[reference] = merge_status(named.get(reference, MergedStatus()), status)
         members: defaultdict[str, list[str]] = defaultdict(list)
         for group in said.groups:
             if not file_checks.says_something(group.status):
@@ -145,7 +149,11 @@ class KeptFiles:
                 with self.database.read() as connection:
                     members[group.message_id] = file_checks.references_of(connection, bank_code, group.message_id)
             row = (group.status, group.reason_code[:35], "")
-            found.update((name, *row) for name in members[group.message_id] if name not in named)
+            found.update(
+                (name, *row)
+                for name in members[group.message_id]
+                if name not in named or merge_status(named[name], group.status) != named[name]
+            )
         return found
 
 

@@ -105,10 +105,12 @@ def forging(database: Database) -> Iterator[Connection]:
             connection.execute(text("SET session_replication_role = replica"))
             connection.execute(text("ALTER TABLE instruction DROP CONSTRAINT ck_instruction_live_by_state"))
             connection.execute(text("DROP INDEX uq_obligation_claim_standing"))
+            connection.execute(text("DROP INDEX uq_statement_line_settlement"))
         else:
             for (name,) in connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).all():
                 connection.execute(text(f"DROP TRIGGER {name}"))
             connection.execute(text("DROP INDEX uq_obligation_claim_standing"))
+            connection.execute(text("DROP INDEX uq_statement_line_settlement"))
             connection.execute(text("PRAGMA ignore_check_constraints = ON"))
             connection.execute(text("PRAGMA defer_foreign_keys = ON"))
         yield connection
@@ -119,8 +121,8 @@ def forging(database: Database) -> Iterator[Connection]:
 
 def test_an_honest_month_gives_nothing(month: Month) -> None:
     assert sorted(kind for kind, _ in month.office.discrepancies()) == [
-        "amount_mismatch", "amount_mismatch", "currency_mismatch", "duplicate_settlement", "return_without_settlement",
-        "unknown_reference", "unknown_reference", "unknown_reference",
+        "amount_mismatch", "amount_mismatch", "currency_mismatch", "disputed", "duplicate_settlement",
+        "return_without_settlement", "unknown_reference", "unknown_reference", "unknown_reference",
     ]  # fmt: skip
     assert month.office.discrepancies(resolved=True) == [("return_without_settlement", month.payment["early"])]
     states = {name: month.office.state_of(one) for name, one in month.payment.items()}
@@ -157,7 +159,7 @@ FORGINGS: dict[str, tuple[str, set[str]]] = {
     ),
     "a settled payment is called disputed": (
         "UPDATE instruction SET state = 'DISPUTED' WHERE end_to_end_id = '{settled}'",
-        {"states: payment {settled}"},
+        {"states: payment {settled}", "discrepancies: disputed of payment {settled}"},
     ),
     "a sent payment is called settled": (
         "UPDATE instruction SET state = 'SETTLED' WHERE end_to_end_id = '{silent}'",
@@ -255,7 +257,7 @@ FORGINGS: dict[str, tuple[str, set[str]]] = {
             "discrepancies: duplicate_settlement of payment {twice}",
             "discrepancies: return_without_settlement of payment {lonely}",
             "discrepancies: return_without_settlement of payment {early}",
-            "discrepancies: unknown references in file",
+            "discrepancies: disputed of payment {more}", "discrepancies: unknown references in file",
         },
     ),
     "what was noted and explained is taken out": (

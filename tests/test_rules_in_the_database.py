@@ -174,7 +174,7 @@ TRIGGERS: dict[str, list[str]] = {
         )
     ],
     "discrepancy_resolved_stands": [
-        "UPDATE discrepancy SET resolved_at = NULL, resolved_by = NULL WHERE id = 2",
+        "UPDATE discrepancy SET resolved_by = 'x' WHERE id = 2",
         "UPDATE discrepancy SET resolution = 'x' WHERE id = 2",
     ],
     "send_attempt_never_delete": ["DELETE FROM send_attempt WHERE number = 2"],
@@ -529,7 +529,7 @@ CONSTRAINTS: dict[tuple[str, ...], list[str]] = {
     ],
     (
         "a payment is recalled once, by a file or by a person",
-        "uq_recall_instruction_id",
+        "uq_recall_under_way",
         "uq_recall_case_id",
         "ck_recall_file_where_sent",
     ): [

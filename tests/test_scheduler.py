@@ -228,7 +228,9 @@ def test_the_books_are_looked_at_before_anything_is_sent(
     assert (actor, told["with_files"], list(told["differing"])) == ("system", False, ["accounts"])
     # That it was this one, and not the daily one, which comes after sending.
     assert runs_of(wired, "submit-batches") == [(schedules.FAILED, "books_differ")]
-    assert runs_of(wired, "collect-returns") == [(schedules.DONE, "0 new file(s), 0 bank(s) unreachable")]
+    assert runs_of(wired, "collect-returns") == [
+        (schedules.DONE, "0 new file(s), 0 bank(s) unreachable, 0 statement(s) missing")
+    ]
 
 
 def test_sending_goes_on_when_somebody_answers_for_the_books_and_stops_at_the_next_difference(

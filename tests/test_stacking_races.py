@@ -113,10 +113,11 @@ def test_a_pair_that_nobody_noted_is_found_in_the_books(office: PayingOffice) ->
     office.send("beside")
     book(office, early, "BTXH")
     with office.database.write() as connection:
+        of = " ON discrepancy" if office.database.is_postgresql else ""
+        connection.execute(text(f"DROP TRIGGER discrepancy_fixed{of}"))
         connection.execute(update(discrepancy).values(kind="amount_mismatch"))
-    (found,) = office.differences()
-    assert early in found
-    assert office.payments_of("beside")[0] in found
+    late = office.payments_of("beside")[0]
+    assert [one for one in office.differences() if early in one and late in one]
 
 
 def test_another_month_and_a_programme_of_its_own_are_nobodys_double(office: PayingOffice) -> None:

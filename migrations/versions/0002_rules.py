@@ -621,7 +621,12 @@ KEYS: dict[str, tuple[Key, ...]] = {
     "instruction": (Key("id"), Key("end_to_end_id"), Key("entitlement_id", "is_live")),
     "resubmission": (Key("id"), Key("instruction_id", "closed_at IS NULL")),
     "replacement": (Key("instruction_id, replaced_id"),),
-    "recall": (Key("id"), Key("case_id"), Key("instruction_id"), Key("bank_code, name")),
+    "recall": (
+        Key("id"),
+        Key("case_id"),
+        Key("instruction_id", "state IN ('BY_HAND', 'SEALED', 'SENDING', 'UNKNOWN', 'SENT')"),
+        Key("bank_code, name"),
+    ),
     "send_attempt": (Key("bank_file_id, number"),),
     "recall_attempt": (Key("recall_id, number"),),
     "run": (Key("schedule_id, due_at"),),

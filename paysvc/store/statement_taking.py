@@ -179,7 +179,7 @@ def _require_continuity(believed: list[BelievedStatement], kept: list[Statement]
     answer = fit(chain, new)
     if answer is Fit.GAP:
         # A later one that waits says that the bank has gone on: that rings at once.
-        is_later = max(one.order for one in new) > min(one.order for one in chain)
+        is_later = not chain or max(one.order for one in new) > min(one.order for one in chain)
         raise MustWait(LATER_WAITS if is_later else EARLIER_WAITS, what_is_missing(chain, new))
     if answer is not Fit.FITS:
         raise FileRefused(answer.value, _WHY[answer])

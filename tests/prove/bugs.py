@@ -149,8 +149,8 @@ _ALL = (
             Edit(
                 "paysvc.store.status_taking",
                 "_rows",
-                "if group.status not in STATUS_RANK and",
-                "if True or",
+                " or group.status in REFUSALS]",
+                "]",
             ),
         ),
     ),
@@ -389,8 +389,8 @@ _ALL = (
             Edit(
                 "paysvc.store.schedules",
                 "claim",
-                "where=(run.c.state == CLAIMED) & (run.c.token < token)",
-                "where=run.c.state == CLAIMED",
+                "where(of_slot, run.c.state == CLAIMED, run.c.token < token)",
+                "where(of_slot, run.c.state == CLAIMED)",
             ),
             Edit("paysvc.store.schedules", "finish", "            run.c.token == token,\n", ""),
         ),
@@ -401,7 +401,12 @@ _ALL = (
         "lease-for-everybody",
         "Whoever asks for the lease has it, whether another works under it or not.",
         (
-            Edit("paysvc.store.leases", "take", "        taken_over = taken_over.where(lease.c.until <= now)\n", ""),
+            Edit(
+                "paysvc.store.leases",
+                "take",
+                "taken_over.where(or_(lease.c.until <= now, ",
+                "taken_over.where(or_(True, ",
+            ),
             Edit("paysvc.store.leases", "take", "    if held is not None:\n", "    if False:\n"),
         ),
         levels=("slots",),
