@@ -165,7 +165,7 @@ def test_every_batch_is_refused_or_written_as_lxml_writes_it(message: Message, c
         assert emitted == Emitted(hashlib.sha256(written).digest(), len(written), *totals)
 
     holds()
-    assert len(written_ones) > EMITTED / 10  # otherwise this test says nothing
+    assert len(written_ones) > EMITTED / 5  # otherwise this test says nothing
 
 
 HARD_NAMES = [
@@ -402,4 +402,4 @@ def test_what_the_kernel_takes_for_plain_is_composed_trimmed_and_legal() -> None
 @pytest.mark.slow
 def test_no_kernel_reads_or_writes_outside_its_arrays() -> None:
     """The same batches again with every index checked."""
-    run_with_bounds(__file__, "lxml or chunks or crowd or plain", PAYSVC_TEST_EMITTED="60")
+    run_with_bounds(__file__, "lxml or chunks or crowd or plain", PAYSVC_TEST_EMITTED="240")
