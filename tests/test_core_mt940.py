@@ -56,7 +56,7 @@ def with_line(line: str, details: str = "") -> str:
 
 def test_a_statement_is_read_whole() -> None:
     (statement,) = read_mt940(PLAIN.encode())
-    assert (statement.statement_id, statement.account, statement.currency) == ("STMT-7", "3713010001", "VND")
+    assert (statement.statement_id, statement.account, statement.currency) == ("STMT-7/7/261201", "3713010001", "VND")
     assert (statement.sequence, statement.from_date, statement.to_date) == (7, date(2026, 11, 30), date(2026, 12, 1))
     assert (statement.proof.opening_vnd, statement.proof.closing_vnd) == (1_000_000, 700_000)
     assert problems_of(statement) == []
@@ -97,7 +97,7 @@ def test_a_statement_is_read_whole() -> None:
 )
 def test_what_banks_vary_changes_nothing(text: str) -> None:
     (statement,) = read_mt940(text.encode())
-    assert statement.statement_id == "STMT-7"
+    assert statement.statement_id == "STMT-7/7/261201"
     assert statement.sequence == 7
     assert rows(text) == rows(PLAIN)
     assert problems_of(statement) == []
@@ -168,11 +168,16 @@ PAGES = """\
 
 def test_the_pages_of_a_statement_are_one_statement() -> None:
     first, second = read_mt940(PAGES.encode())
-    assert (first.statement_id, first.sequence, first.entries.reference.to_list()) == ("S1", 9, ["P1", "P2"])
+    assert (first.statement_id, first.sequence, first.entries.reference.to_list()) == ("S1/9/261201", 9, ["P1", "P2"])
     assert first.entries.entry_number.tolist() == [1, 2]
     assert (first.proof.opening_vnd, first.proof.closing_vnd) == (100, 10)
     assert problems_of(first) == []
-    assert (second.statement_id, len(second.entries)) == ("S2", 0)
+    assert (second.statement_id, len(second.entries)) == ("S2/10/261202", 0)
+
+
+def test_a_bank_that_numbers_nothing_writes_zero() -> None:
+    (statement,) = read_mt940(PLAIN.replace(":28C:7/1", ":28C:00000/001").encode())
+    assert (statement.statement_id, statement.sequence) == ("STMT-7/0/261201", None)
 
 
 def test_a_balance_that_is_not_carried_over_is_a_problem() -> None:

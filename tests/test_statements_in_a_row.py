@@ -13,7 +13,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from paysvc.bank_registry import BankRegistry
 from paysvc.clock import FixedClock
+from paysvc.core.messages import BankReturns
+from paysvc.core.scan_mt940 import read_mt940
 from paysvc.domain.statement_chain import Link
 from paysvc.sealing import Sealer
 from paysvc.store import statement_taking
@@ -21,8 +24,9 @@ from paysvc.store.engine import Database, open_database
 from paysvc.store.tables import bank_statement, inbound_file, statement_line
 from paysvc.store.vault import Vault
 from tests.honest_statements import Stated, arrivals, honest_years
-from tests.paying_office import PayingOffice
-from tests.payment_world import statement_file, statement_of
+from tests.paying_office import PayingOffice, practising
+from tests.payment_world import ACCOUNT, PractisingBank, statement_file, statement_of
+from tests.planned_province import AGRIBANK
 
 FUNDED, PAID = ("FUNDING", 500, False, ""), ("PAYOUT", 500, True, "")
 
@@ -158,6 +162,49 @@ def test_two_files_with_days_of_each_other_between_are_believed_together(office:
     five = statement_of("S5", 5, four["closing"], [])
     assert received(office, statement_file("M3", three, five)) == [["ACCEPTED", "ACCEPTED"]]
     assert office.differences() == []
+
+
+# ----------------------------------------------------------------------- one text in every :20:
+
+
+class StatesInMt940(PractisingBank):
+    """A bank of this process that states its account in MT940."""
+
+    def parse_returns(self, name: str, content: bytes) -> BankReturns:
+        statements = read_mt940(content)
+        return BankReturns("statement", statements[0].statement_id, statements=statements)
+
+
+@pytest.fixture
+def in_mt940(database: Database, sealer: Sealer, vault: Vault, clock: FixedClock) -> PayingOffice:
+    return PayingOffice(
+        database, sealer, vault, clock, BankRegistry([practising("AGRI", AGRIBANK, make=StatesInMt940)])
+    )
+
+
+def mt940_file(number: str, day: str, opening: int, *lines: str) -> bytes:
+    """One statement under the text that this bank puts into each; a line is `D5,NTRFE1//NONREF`."""
+    signed = {"C": 1, "D": -1}
+    closing = opening + sum(signed[line[0]] * int(line[1 : line.index(",")]) for line in lines)
+    entries = "".join(f":61:{day}{line}\n" for line in lines)
+    head = f":20:STARTUMS\n:25:{ACCOUNT}\n:28C:{number}\n"
+    return f"{head}:60F:C{day}VND{opening},\n{entries}:62F:C{day}VND{closing},\n".encode()
+
+
+@pytest.mark.parametrize("numbers", [("00364", "00365", "00001", "00002"), ("00000",) * 4])
+def test_a_bank_with_one_text_in_every_statement_is_believed(in_mt940: PayingOffice, numbers: tuple[str, ...]) -> None:
+    """Also where days look alike: an account at zero, and fees without a reference of anybody."""
+    fee, deposit = "D5,NCHGNONREF//NONREF", "C5,NMSCNONREF//NONREF"
+    lines = [(), (fee, deposit), (fee, deposit), ("D5,NCHGNONREF",)]
+    days = ("261230", "261231", "270101", "270104")
+    files = [mt940_file(number, day, 100, *said) for number, day, said in zip(numbers, days, lines, strict=True)]
+    assert received(in_mt940, *files) == [["ACCEPTED"]] * 4
+    assert received(in_mt940, *(file + b"-\n" for file in files)) == [["REPEATED"]] * 4
+    assert believed(in_mt940) == [f"STARTUMS/{int(number)}/{day}" for number, day in zip(numbers, days, strict=True)]
+    changed = mt940_file(numbers[1], days[1], 100, deposit, fee, fee, deposit)
+    assert received(in_mt940, changed) == [["QUARANTINED"]]
+    assert [reason for _, reason in reasons(in_mt940)] == ["The bank gave another statement under this id before."]
+    assert in_mt940.differences() == []
 
 
 # ----------------------------------------------------------------------- any honest bank

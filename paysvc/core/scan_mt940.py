@@ -87,7 +87,8 @@ def read_mt940(content: bytes) -> tuple[Statement, ...]:
     as `EntryColumns` says. `D` and `RC` (a credit taken back) are debits, `C` and `RD`
     credits. The reference is that of `:61:`; where that is missing, `NONREF`, or only the
     beginning of a longer `/EREF/` in `:86:`, it is the latter. The reason is `/RSN/`. Free
-    text (from `/TXT/` or `/REMI/` on) is never searched, because strangers write it.
+    text (from `/TXT/` or `/REMI/` on) is never searched, because strangers write it. The id of a
+    statement is `:20:`, the number of `:28C:` and the day of the closing balance, with `/` between.
 
     Raises `FileRefused` (with code and line) for all that is not a whole, legal file.
     """
@@ -289,10 +290,12 @@ def _statement(pages: list[_Page], entries: Callable[[list[_Page], str], EntryCo
     if closing.currency != opening.currency:
         problems.append("The closing balance is in another currency than the opening balance.")
     return Statement(
-        statement_id=pages[0].statement_id,
+        # Banks put one and the same text into every `:20:`, or begin anew with 1 each year.
+        statement_id=f"{pages[0].statement_id}/{number[0]}/{closing.day:%y%m%d}",
         account=pages[0].account or "",
         currency=opening.currency,
-        sequence=number[0],
+        # 0 is what a bank writes that does not number its statements.
+        sequence=number[0] or None,
         from_date=opening.day,
         to_date=closing.day,
         proof=StatementProof(opening.amount, closing.amount),

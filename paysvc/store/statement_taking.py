@@ -37,6 +37,9 @@ _VERDICTS = (
 )
 _UNKNOWN, _FUNDING, _RETURN, _REPEATED, _SETTLEMENT, _PENDING, _INFORMATION, _FUTURE = range(len(_VERDICTS))
 
+#: What a bank writes that has no reference of its own for a line.
+_NO_MARK = frozenset({"", "NONREF", "NOTPROVIDED"})
+
 #: Verdict of a line that is not booked, by its state: it moves nothing.
 _NOT_BOOKED = {int(PENDING): _PENDING, int(INFORMATION): _INFORMATION, int(FUTURE): _FUTURE}
 
@@ -157,7 +160,7 @@ def _is_among(kept: list[Statement], statement: Statement) -> bool:
 
 def _could_be(other: Link, link: Link, keys: Sequence[tuple[str, str, int, bool, str]]) -> bool:
     # Lines without a bank's reference could be alike on two days; a running number or the days tell.
-    is_marked = bool(keys) and all(key[0] for key in keys)
+    is_marked = bool(keys) and all(key[0] not in _NO_MARK for key in keys)
     return is_marked or other.name == link.name or is_same_place(other, link)
 
 
