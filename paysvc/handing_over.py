@@ -35,6 +35,7 @@ from paysvc.store.attempts import AttemptOutcome, Attempts
 from paysvc.store.batches import queue_for_money
 from paysvc.store.engine import Database
 from paysvc.store.vault import Vault
+from paysvc.store.witness import Requested, Sending
 
 
 class Stage(StrEnum):
@@ -100,8 +101,8 @@ class Letter(ABC):
         """Put into the trail how far it is, and why."""
 
     @abstractmethod
-    def note_outside(self, attempt: int) -> None:
-        """Note outside the database that this attempt is about to leave; the attempt is committed."""
+    def leaving(self, attempt: int) -> Sending | Requested:
+        """What the journal outside the database is to know before this attempt leaves."""
 
 
 def find_out(desk: Desk, letter: Letter) -> None:
@@ -195,7 +196,7 @@ def send(desk: Desk, letter: Letter) -> None:
     if claim is None:
         _ask(desk, letter)
         return
-    letter.note_outside(claim.number)
+    desk.database.note_outside(letter.leaving(claim.number))
     leaving = BankFile(letter.name, content, letter.message_id, letter.totals)
     outcome, detail, reason_code = _leave(desk, letter, adapter, leaving, claim)
     _note_answer(desk, letter, claim, outcome, detail, reason_code)

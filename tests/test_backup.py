@@ -23,6 +23,7 @@ from paysvc.domain.errors import BadSetting, FileRefused, NotFound
 from paysvc.store import audit_trail, snapshot
 from paysvc.store.backup_folder import MANIFEST, BackupFolder, Manifest
 from paysvc.store.engine import open_database
+from paysvc.store.witness import Reported
 
 from .kept_office import ROOT, KeptOffice, work
 
@@ -406,7 +407,7 @@ def test_a_restore_killed_anywhere_is_done_again(office: KeptOffice, elsewhere: 
 def test_a_recovery_killed_anywhere_is_done_again(office: KeptOffice, tmp_path: Path) -> None:
     wiring = office.wire()
     assert wiring.database.witness is not None
-    wiring.database.witness.note_report("BC-1", (10_000, bytes(32)))
+    wiring.database.witness.note(Reported("BC-1"), (10_000, bytes(32)))
     wiring.close()
     journal = (office.home / "witness.jsonl").read_bytes()
     deposit = ("deposit-fund", "NS-ASXH", "1000", "--reference", "X")

@@ -24,6 +24,7 @@ from paysvc.scheduler import Ticker
 from paysvc.services.manage_officers import create_token
 from paysvc.store import snapshot
 from paysvc.store.engine import Database
+from paysvc.store.witness import Reported
 from paysvc.web.app import create_app
 from paysvc.wiring import wire
 
@@ -96,7 +97,7 @@ def in_doubt(home: Path, url: str) -> None:
     """The journal names an event that the database lacks."""
     wiring = wire(read_settings(home=home, database_url=url))
     assert wiring.database.witness is not None
-    wiring.database.witness.note_report("BC-1", (10**6, bytes(32)))
+    wiring.database.witness.note(Reported("BC-1"), (10**6, bytes(32)))
     wiring.close()
 
 

@@ -396,7 +396,7 @@ def test_a_request_that_the_database_forgot_is_made_again_in_the_same_bytes(
     content = b"as it left before the database was lost"
     name = f"RC-{second}.json"
     digest = office.vault.put(content)
-    witness.note_request(Requested("AGRI", case_id(second), name, digest, len(content), "practice 0"), head)
+    witness.note(Requested("AGRI", case_id(second), name, digest, len(content), "practice 0"), head)
     office.bank().has[name] = content
     office.database = replace(office.database, witness=witness)
     run(office)

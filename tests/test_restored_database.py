@@ -33,7 +33,7 @@ from paysvc.store.engine import Database, open_database
 from paysvc.store.returns import FileState
 from paysvc.store.tables import bank_file
 from paysvc.store.vault import Vault
-from paysvc.store.witness import Doubt, Witness
+from paysvc.store.witness import Doubt, Reported, Witness
 from paysvc.wiring import wire
 
 from .finished_month import Demo
@@ -191,7 +191,7 @@ def test_a_process_that_was_open_all_the_time_finds_it_out_as_well(office: Offic
     world.submit()
     with world.database.read() as connection:
         event, _ = audit_trail.head(connection)
-    office.witness.note_report("BC-1", (event + 1, bytes(32)))
+    office.witness.note(Reported("BC-1"), (event + 1, bytes(32)))
     refused("database_older", world.submit)
 
 
@@ -237,7 +237,7 @@ def test_a_damaged_journal_is_found_out_and_a_torn_last_line_is_none(office: Off
     assert office.doubt() is None
     # The next note takes the place of what a crash left of one.
     with office.world.database.read() as connection:
-        office.witness.note_report("BC-1", audit_trail.head(connection))
+        office.witness.note(Reported("BC-1"), audit_trail.head(connection))
     assert office.doubt() is None
     assert path.read_bytes().startswith(whole + b'{"event"')
     path.write_bytes(whole + damage + b"\n")
@@ -584,7 +584,7 @@ def test_a_whole_home_put_back_is_found_out_by_a_journal_that_is_not_in_it(
         with wired.database.read() as connection:
             head = audit_trail.head(connection)
         assert wired.database.witness is not None
-        wired.database.witness.note_report("BC-1", head)
+        wired.database.witness.note(Reported("BC-1"), head)
         wired.close()
 
     work()

@@ -29,6 +29,7 @@ from paysvc.store.report_second_road import FilesOfCycle, walk
 from paysvc.store.reports import CycleFacts, PublishedRow
 from paysvc.store.tables import instant_text
 from paysvc.store.vault import Vault
+from paysvc.store.witness import Reported
 
 VERB = "publish-report"
 
@@ -114,10 +115,7 @@ def publish_report(
         made.require_room()
         _note(database, clock, actor, wanted, material, digest)
         # Before anybody can see it: a database that does not know a report that was seen has to be found out.
-        if database.witness is not None:
-            with database.read() as connection:
-                head = audit_trail.head(connection)
-            database.witness.note_report(material.row.number, head)
+        database.note_outside(Reported(material.row.number))
         made.publish()
     progress(_STAGES, _STAGES)
     totals = json.loads(checked.body)["totals"]

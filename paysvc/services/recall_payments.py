@@ -144,8 +144,8 @@ class _RecallLetter(Letter):
     verb = VERB
     attempts = ATTEMPTS
 
-    def __init__(self, desk: _Desk, one: Recall, name: str, sha256: bytes) -> None:
-        self._desk = desk
+    def __init__(self, desk: _Desk, one: Recall, name: str, sha256: bytes, size: int) -> None:
+        self._desk, self._size = desk, size
         self.one = one
         self.bank_code, self.message_id, self.name, self.sha256 = one.bank_code, one.case_id, name, sha256
         self.totals, self.attempts_of = ControlTotals(1, one.amount_vnd), one.id
@@ -172,24 +172,20 @@ class _RecallLetter(Letter):
     def note(self, connection: Connection, **detail: object) -> None:
         self._desk.note(connection, self.one, detail)
 
-    def note_outside(self, attempt: int) -> None:
+    def leaving(self, attempt: int) -> Requested:
         """One that a database forgot is made again under the same case id, and has to be the same bytes."""
-        desk, one = self._desk, self.one
-        if desk.database.witness is not None and one.size is not None:
-            with desk.database.read() as connection:
-                head = audit_trail.head(connection)
-            request = Requested(one.bank_code, one.case_id, self.name, self.sha256, one.size, one.written_by)
-            desk.database.witness.note_request(request, head)
+        one = self.one
+        return Requested(one.bank_code, one.case_id, self.name, self.sha256, self._size, one.written_by)
 
 
 _ON_ITS_WAY = frozenset(Stage) - {Stage.OVER}
 
 
 def _bring_on(desk: _Desk, one: Recall) -> None:
-    if one.name is None or one.sha256 is None:
+    if one.name is None or one.sha256 is None or one.size is None:
         _remind(desk, one)
         return
-    letter = _RecallLetter(desk, one, one.name, one.sha256)
+    letter = _RecallLetter(desk, one, one.name, one.sha256, one.size)
     find_out(desk, letter)
     if letter.stage is not Stage.SEALED:
         return

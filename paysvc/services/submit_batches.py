@@ -36,6 +36,7 @@ from paysvc.store.cycles import Cycle
 from paysvc.store.engine import Database
 from paysvc.store.payment_batches import read_payment_batch
 from paysvc.store.vault import Vault
+from paysvc.store.witness import Sending
 
 VERB = "submit-batches"
 
@@ -291,9 +292,11 @@ class _BatchLetter(Letter):
     def note(self, connection: Connection, **detail: object) -> None:
         self._desk.note(connection, self.one, {"state": self.one.state.value, **detail})
 
-    def note_outside(self, attempt: int) -> None:
-        desk, written_by = self._desk, self._desk.banks.get(self.bank_code).written_by
-        sending.note_leaving(desk.database, self._cycle, self.one, self._file, attempt, written_by, desk.clock.now())
+    def leaving(self, attempt: int) -> Sending:
+        desk, file = self._desk, self._file
+        written_by, now = desk.banks.get(self.bank_code).written_by, desk.clock.now()
+        about = (self.bank_code, self._cycle.code, self.message_id)
+        return Sending(*about, file.name, file.sha256, file.size, attempt, written_by, now)
 
 
 def _make_anew_without(desk: _Desk, cycle: Cycle, one: Batch, unwritable: set[int]) -> None:

@@ -21,7 +21,8 @@ from sqlalchemy.pool import QueuePool
 
 from paysvc.domain.errors import BadSetting, ConnectorUnavailable
 from paysvc.failpoints import reach
-from paysvc.store.witness import Witness
+from paysvc.store import audit_trail
+from paysvc.store.witness import Reported, Requested, Sending, Witness
 
 #: SQLite 3.7.0 to 3.51.2 can corrupt a WAL database when two connections write or checkpoint
 #: at the moment the log is reset; a web server beside a scheduler is exactly that. With these
@@ -134,6 +135,13 @@ class Database:
         if self.witness is not None:
             with self.read() as connection:
                 self.witness.require_trust(connection)
+
+    def note_outside(self, leaving: Sending | Requested | Reported) -> None:
+        """Note in the journal outside what is about to leave; what led to it must be committed."""
+        if self.witness is not None:
+            with self.read() as connection:
+                head = audit_trail.head(connection)
+            self.witness.note(leaving, head)
 
     def close(self) -> None:
         self.engine.dispose()

@@ -12,12 +12,8 @@ from sqlalchemy import Connection
 
 from paysvc.bank_interface import Channel
 from paysvc.domain.instructions import BatchState, InstructionState
-from paysvc.store import audit_trail, batches, ledger
-from paysvc.store.bank_files import StoredFile
+from paysvc.store import batches, ledger
 from paysvc.store.batches import Batch
-from paysvc.store.cycles import Cycle
-from paysvc.store.engine import Database
-from paysvc.store.witness import Sending
 
 
 def record_sent(connection: Connection, one: Batch, at: datetime) -> Batch:
@@ -77,17 +73,6 @@ def record_not_sent(connection: Connection, one: Batch) -> Batch:
     moved = batches.move_batch(connection, one, BatchState.SEALED)
     batches.move_instructions(connection, one.id, InstructionState.BATCHED, one.count)
     return moved
-
-
-def note_leaving(
-    database: Database, cycle: Cycle, one: Batch, file: StoredFile, attempt: int, written_by: str, at: datetime
-) -> None:
-    """Note outside the database that a file is about to leave; its attempt must be committed."""
-    if database.witness is not None:
-        with database.read() as connection:
-            head = audit_trail.head(connection)
-        sent = (one.bank_code, cycle.code, one.message_id, file.name, file.sha256, file.size, attempt, written_by, at)
-        database.witness.note_sending(Sending(*sent), head)
 
 
 def in_transit(bank_code: str, channel: str) -> str:

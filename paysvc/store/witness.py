@@ -75,6 +75,12 @@ class Requested(NamedTuple):
     written_by: str
 
 
+class Reported(NamedTuple):
+    """The number of a report, as noted before anybody could see it."""
+
+    number: str
+
+
 class _Head(NamedTuple):
     event: int
     hash: bytes
@@ -162,17 +168,19 @@ class Witness:
         found = [] if said is None else [one for one in said.requests if one[:2] == (bank_code, case_id)]
         return found[0] if found else None
 
-    def note_sending(self, sending: Sending, head: tuple[int, bytes]) -> None:
-        """Note a sending whose attempt is committed; on disk when this returns. `head` is that of the trail."""
-        self._add({"what": "sending", **_written(sending)}, head)
+    def note(self, leaving: Sending | Requested | Reported, head: tuple[int, bytes]) -> None:
+        """Note what is about to leave; on disk when this returns. `head` is that of the trail, and committed.
 
-    def note_request(self, request: Requested, head: tuple[int, bytes]) -> None:
-        """Note a request whose attempt is committed, so that one that was lost is made again in the same bytes."""
-        self._add({"what": "request", **request._asdict(), "sha256": request.sha256.hex()}, head)
-
-    def note_report(self, number: str, head: tuple[int, bytes]) -> None:
-        """Note that a report went out, so that no database without it is taken for the one it speaks of."""
-        self._add({"what": "report", "number": number}, head)
+        A request that was lost is made again in the same bytes; a database without a report that was
+        seen is not taken for the one the report speaks of.
+        """
+        match leaving:
+            case Sending():
+                self._add({"what": "sending", **_written(leaving)}, head)
+            case Requested():
+                self._add({"what": "request", **leaving._asdict(), "sha256": leaving.sha256.hex()}, head)
+            case Reported():
+                self._add({"what": "report", **leaving._asdict()}, head)
 
     def note_restored(self, manifest_sha256: bytes) -> None:
         """Note, before it is there, that a database comes from a backup."""
