@@ -20,7 +20,7 @@ from .chores import CHORES
 from .crew import Crew
 from .databases import destroy
 from .lies import Lie
-from .people import Person
+from .people import Person, alike, namesakes
 from .relay import Relay
 from .world import BANKING_DAYS, Harm, Violation, World, bank_ledger
 
@@ -91,11 +91,53 @@ class Drill(World):
             new[row] = replace(one, is_payable=False, known_as=f"{first} {last}")
         return new
 
+    def _after_matching(self, code: str) -> None:
+        """Two pairs of records are alike: of the one an officer says that it is two people, of the other, one."""
+        serial = 500_000 + len(self.people)
+        one, registered_twice = namesakes(code, serial)
+        self._register([one, registered_twice], f"{code}-b")
+        other, its_second = alike(one, serial + 2), alike(registered_twice, serial + 3)
+        self._register([other, its_second], f"{code}-c")
+        # Whoever is one person has the later number from then on.
+        self.people += [one, other, its_second]
+        asked = {"outcome": Outcome.MAYBE_SAME_PERSON.value, "limit": 200}
+        waiting = self.call(Role.MAKER, "GET", "/matching/reviews", params=asked)["matches"]
+        decisions = {one.name: "two_persons", registered_twice.name: "same_person"}
+        if sorted(match["full_name"] for match in waiting) != sorted(decisions):
+            raise Violation(f"{len(waiting)} records and not 2 wait to be told whose they are")
+        for match in waiting:
+            body = {"decision": decisions[match["full_name"]], "reason": "somebody went there"}
+            path = f"/matching/reviews/{match['match_id']}"
+            self.call(Role.MAKER, "POST", path, json=body, accept=("match_changed", "outcome_not_reviewed"))
+
     def _chores(self, code: str) -> None:
         for chore in CHORES:
             chore(self, code)
         for decision in ("accept", "reject"):
             self._review(decision)
+        self._lose_a_kept_file()
+
+    def _lose_a_kept_file(self) -> None:
+        """A kept file is gone for a while: the check finds it, and an administrator answers for it meanwhile."""
+        found = self.rows("SELECT sha256 FROM bank_file ORDER BY id")
+        if not found:
+            return
+        name = bytes(found[0][0]).hex()
+        kept = self.home / "vault" / name[:2] / name[2:]
+        kept.rename(self.folder / "lost")
+        answer = self.call(Role.AUDITOR, "POST", "/books/check", json={"with_files": True})
+        if not any(one["differences"] for one in answer):
+            raise Violation("a kept file is gone, and the check of the books does not miss it")
+        words = (
+            "--token-file",
+            self._token_file(Role.ADMINISTRATOR),
+            "acknowledge-books",
+            "--reason",
+            "it is being looked for",
+        )
+        self.relay.command(*words, accept=("nothing_to_acknowledge",))
+        (self.folder / "lost").rename(kept)
+        self.check_books()
 
     def _review(self, decision: str) -> None:
         """Decide about an account whose holder has nearly the person's name."""
@@ -171,9 +213,7 @@ class Drill(World):
 
     def _back_up(self) -> None:
         """Into the same folder month by month: it holds one whole backup at any time."""
-        for role in (Role.ADMINISTRATOR, Role.APPROVER):
-            self._token_file(role).write_text(self.tokens[role.value])
-        self.relay.command("--token-file", str(self._token_file(Role.ADMINISTRATOR)), "backup", str(self._backup))
+        self.relay.command("--token-file", self._token_file(Role.ADMINISTRATOR), "backup", str(self._backup))
         self.losses.backups += 1
         self.tell("backed up")
 
@@ -190,9 +230,9 @@ class Drill(World):
         self.relay.tick()
         if self._all_held() != held:
             raise Violation("something was sent from a database that was put back and not recovered")
-        words = ("--token-file", str(self._token_file(Role.ADMINISTRATOR)), "recover")
-        approver = str(self._token_file(Role.APPROVER))
-        self.relay.command(*words, "--approver-token-file", approver, accept=("nothing_to_recover",))
+        words = ("--token-file", self._token_file(Role.ADMINISTRATOR), "recover")
+        approver = ("--approver-token-file", self._token_file(Role.APPROVER))
+        self.relay.command(*words, *approver, accept=("nothing_to_recover",))
         self._is_whole = True
         self.losses.restored += 1
         self.tell("recovered")
@@ -204,8 +244,11 @@ class Drill(World):
     def _backup(self) -> Path:
         return self.folder / "backup"
 
-    def _token_file(self, role: Role) -> Path:
-        return self.folder / f"{role.value}.token"
+    def _token_file(self, role: Role) -> str:
+        """Path of a file with this officer's token, as it is today."""
+        path = self.folder / f"{role.value}.token"
+        path.write_text(self.tokens[role.value])
+        return str(path)
 
     # ------------------------------------------------------------------------ its books
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import random
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 #: (programme, category) -> đồng a month.
 AMOUNTS = {("TRO-CAP", "NHE"): 500_000, ("TRO-CAP", "NANG"): 750_000, ("CO-CONG", "LS"): 2_789_000}
@@ -114,7 +115,26 @@ def draw_people(luck: random.Random, count: int, since: str, first: int) -> list
     return found
 
 
-def files_of(people: list[Person]) -> dict[str, bytes]:
+def namesakes(code: str, first: int) -> tuple[Person, Person]:
+    """Two people who are paid in cash from this month on; `alike` makes others of them, whom lists confuse with them.
+
+    Nobody else has their names, of which there are 96. Their serials are `first` and the next one.
+    """
+    month = int(code[:4]) * 12 + int(code[5:])
+    middle, given = _MIDDLE[month % len(_MIDDLE)], _GIVEN[month // len(_MIDDLE) % len(_GIVEN)]
+    found = [
+        Person(f"040040{serial:06d}", f"{family} {middle} {given}", "TRO-CAP", "NHE", code, "", "")
+        for serial, family in enumerate(("LUU", "TRINH"), first)
+    ]
+    return found[0], found[1]
+
+
+def alike(one: Person, serial: int) -> Person:
+    """Somebody with the same name, birth, sex and commune, and a citizen ID with this serial."""
+    return replace(one, number=f"{one.number[:6]}{serial:06d}")
+
+
+def files_of(people: Sequence[Person]) -> dict[str, bytes]:
     """Kind of list -> its bytes, as offices and banks send them."""
     beneficiaries = [
         (

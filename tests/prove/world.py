@@ -283,6 +283,16 @@ class World:
         self.faults += sum(line.faults for line in self.lines)
         self.require_agreement(code, report)
 
+    def _register(self, people: Sequence[Person], lists: str) -> None:
+        """Take these people's lists in, under names with `lists` in them, and match everybody."""
+        for kind, content in files_of(people).items():
+            query = {"kind": kind, "name": f"{kind}-{lists}.csv"}
+            self.call(Role.MAKER, "POST", "/registry/imports", params=query, content=content)
+        self.call(Role.MAKER, "POST", "/matching/runs")
+
+    def _after_matching(self, code: str) -> None:
+        """What this kind of world does when this month's people are matched and not planned yet."""
+
     def _after_approval(self) -> None:
         """What this kind of world does when a plan is approved and nothing of it has left."""
 
@@ -332,10 +342,8 @@ class World:
     def _plan(self, code: str) -> None:
         new = self._newcomers(code)
         self.people += new
-        for kind, content in files_of(new).items():
-            query = {"kind": kind, "name": f"{kind}-{code}.csv"}
-            self.call(Role.MAKER, "POST", "/registry/imports", params=query, content=content)
-        self.call(Role.MAKER, "POST", "/matching/runs")
+        self._register(new, code)
+        self._after_matching(code)
         money = {"amount_vnd": sum(one.amount_vnd for one in self.people) * 3, "reference": f"{code}/KB"}
         self.call(Role.ADMINISTRATOR, "POST", "/funds/NS/deposits", json=money)
         body = {"cycle_code": code, "programme_codes": ["TRO-CAP", "CO-CONG"], "periods": [code]}
