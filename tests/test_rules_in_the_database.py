@@ -30,7 +30,7 @@ from paysvc.sealing import Sealer
 from paysvc.services.approve_plan import approve_plan, submit_plan, withdraw_plan
 from paysvc.services.plan_payments import plan_payments
 from paysvc.services.resubmit_payments import approve_resubmission, propose_resubmission
-from paysvc.store import batches, cycles
+from paysvc.store import batches, cycles, same_person
 from paysvc.store.engine import Database
 from paysvc.store.returns import FILE_NEXT
 from paysvc.store.tables import (
@@ -38,6 +38,7 @@ from paysvc.store.tables import (
     bank_file,
     bank_statement,
     batch,
+    beneficiary,
     discrepancy,
     inbound_file,
     instant_text,
@@ -46,6 +47,7 @@ from paysvc.store.tables import (
     metadata,
     payment_cycle,
     payment_status,
+    person_doubt,
     report,
     send_attempt,
 )
@@ -84,6 +86,14 @@ RESUBMISSION = (
     " SELECT 900, {of}, '{state}', {evidence}, '', 'maker.lan', '{{now}}', {approved} FROM payment_cycle WHERE id = 6"
 )
 _BATCH = "NULL, NULL, NULL, NULL, 3"
+
+
+#: 9000 to 9003 are alike: 9002 was found to be another person than 9000, and 9003 to be the same.
+DOUBT = (
+    "INSERT INTO person_doubt (alike_key, beneficiary_id, ground, standing, found_at, decided_by, reason)"
+    " SELECT {{zeros}}, 9000, 'person', '{standing}', '{{now}}', '{by}', ''"
+    " FROM payment_cycle WHERE id = 1"
+)
 
 
 def line_of(statement: int, position: int, verdict: str = "settlement", of: str = "NULL") -> str:
@@ -462,6 +472,44 @@ TRIGGERS: dict[str, list[str]] = {
     ],
     "lost_reference_never_update": ["UPDATE lost_reference SET reference = 'PX'"],
     "lost_reference_never_delete": ["DELETE FROM lost_reference"],
+    "person_doubt_never_delete": ["DELETE FROM person_doubt WHERE standing = 'open'"],
+    "person_doubt_fixed": [
+        "UPDATE person_doubt SET alike_key = {zeros} WHERE standing = 'open'",
+        "UPDATE person_doubt SET beneficiary_id = beneficiary_id + 1000 WHERE standing = 'open'",
+        "UPDATE person_doubt SET ground = 'old_id', found_at = '{later}'",
+    ],
+    "person_doubt_begins_open": [
+        DOUBT.format(standing="two_persons", by=""),
+        DOUBT.format(standing="same_person", by=""),
+        DOUBT.format(standing="open", by="maker.lan"),
+    ],
+    "person_doubt_decided_once": [
+        "UPDATE person_doubt SET standing = 'two_persons', decided_at = '{now}' WHERE standing = 'open'",
+        "UPDATE person_doubt SET standing = 'same_person', decided_by = 'maker.lan' WHERE standing = 'open'",
+        "UPDATE person_doubt SET decided_by = 'maker.lan', decided_at = '{now}' WHERE standing = 'open'",
+        "UPDATE person_doubt SET standing = 'open', decided_at = NULL WHERE standing = 'two_persons'",
+        "UPDATE person_doubt SET standing = 'same_person' WHERE standing = 'two_persons'",
+        "UPDATE person_doubt SET decided_by = 'somebody.else' WHERE standing = 'same_person'",
+        (
+            "UPDATE person_doubt SET standing = 'two_persons', decided_by = 'maker.lan', decided_at = '{now}'"
+            " WHERE standing = 'first'"
+        ),
+    ],
+    "beneficiary_same_as_stands": [
+        "UPDATE beneficiary SET same_as = NULL WHERE same_as IS NOT NULL",
+        "UPDATE beneficiary SET same_as = 9002 WHERE same_as IS NOT NULL",
+    ],
+    "beneficiary_same_as_counts": [
+        "UPDATE beneficiary SET same_as = id WHERE same_as IS NULL",
+        "UPDATE beneficiary SET same_as = 9003 WHERE id = 9002",
+    ],
+    "beneficiary_first_key_stands": [
+        "UPDATE beneficiary SET citizen_key = {zeros} WHERE id = 9000",
+        "UPDATE beneficiary SET first_key = {zeros} WHERE id = 9000",
+        "UPDATE beneficiary SET first_key = NULL WHERE same_as IS NOT NULL",
+        "UPDATE beneficiary SET first_key = {zeros} WHERE same_as IS NOT NULL",
+        "UPDATE beneficiary SET created_at = '{later}'",
+    ],
     "report_never_update": ["UPDATE report SET manifest_sha256 = {zeros}"],
     "report_never_delete": ["DELETE FROM report"],
 }
@@ -941,6 +989,17 @@ def _with_banks(database: Database, clock: FixedClock) -> World:
                 )
             )
         connection.execute(text("INSERT INTO unplanned_obligation (obligation_id) VALUES (8001)"))
+        for number in range(4):
+            key = {"citizen_key": bytes([9, number]) * 16, "citizen_id_sealed": b"", "created_at": at}
+            connection.execute(insert(beneficiary).values(id=9000 + number, **key))
+            standing = same_person.OPEN if number else same_person.FIRST
+            doubt = {"alike_key": bytes([7]) * 32, "ground": "person", "found_at": at, "reason": "", "decided_by": ""}
+            connection.execute(
+                insert(person_doubt).values(doubt | {"beneficiary_id": 9000 + number, "standing": standing})
+            )
+        for number, decision in ((9002, same_person.TWO_PERSONS), (9003, same_person.SAME_PERSON)):
+            same_person.settle(connection, number, decision, "maker.lan", "asked", at)
+        connection.execute(text("UPDATE beneficiary SET same_as = 9000, first_key = citizen_key WHERE id = 9003"))
         connection.execute(
             insert(payment_status).values(
                 inbound_file_id=1, position=0, reference="P", status="ACSC", reason_code="", bank_reference=""

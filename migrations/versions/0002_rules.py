@@ -581,6 +581,64 @@ RULES: list[Rule] = [
         "a lost file is answered for once",
     ),
     *_never("lost_reference", "UPDATE", "DELETE"),
+    # Who somebody is: asked once, answered once. What was approved is made from the key under which a person came in.
+    *_never("person_doubt", "DELETE"),
+    Rule(
+        "person_doubt_fixed",
+        "person_doubt",
+        "UPDATE OF alike_key, beneficiary_id, ground, found_at",
+        "",
+        "that people are alike was found once",
+    ),
+    Rule(
+        "person_doubt_begins_open",
+        "person_doubt",
+        "INSERT",
+        # A record that is retired hands what was decided about it over to the one that counts.
+        "(NEW.standing = 'two_persons' OR NEW.standing = 'same_person' OR NEW.decided_by <> '')"
+        " AND NOT EXISTS (SELECT 1 FROM person_doubt d JOIN beneficiary b ON b.id = d.beneficiary_id"
+        " WHERE d.alike_key = NEW.alike_key AND d.standing = NEW.standing AND b.same_as = NEW.beneficiary_id)",
+        "whether people are alike is decided after it was asked",
+    ),
+    Rule(
+        "person_doubt_decided_once",
+        "person_doubt",
+        "UPDATE OF standing, decided_by, reason, decided_at",
+        "",
+        "who somebody is was decided, and by somebody",
+        "OLD.standing IN ('two_persons', 'same_person') OR NEW.decided_at IS NULL"
+        " OR NEW.standing = 'two_persons' AND (OLD.standing = 'first' OR NEW.decided_by = '')"
+        " OR NEW.standing NOT IN ('two_persons', 'same_person')",
+    ),
+    Rule(
+        "beneficiary_same_as_stands",
+        "beneficiary",
+        "UPDATE OF same_as",
+        # The record that counted may have become one with a third.
+        "NEW.same_as IS NULL OR NOT EXISTS"
+        " (SELECT 1 FROM beneficiary k WHERE k.id = OLD.same_as AND k.same_as = NEW.same_as)",
+        "that two records are of one person stands",
+        "OLD.same_as IS NOT NULL AND (NEW.same_as IS NULL OR NEW.same_as <> OLD.same_as)",
+    ),
+    Rule(
+        "beneficiary_same_as_counts",
+        "beneficiary",
+        "UPDATE OF same_as",
+        "EXISTS (SELECT 1 FROM beneficiary k WHERE k.id = NEW.same_as AND (k.id = NEW.id OR k.same_as IS NOT NULL))",
+        "the record of the same person is one that counts",
+        "NEW.same_as IS NOT NULL",
+    ),
+    Rule(
+        "beneficiary_first_key_stands",
+        "beneficiary",
+        "UPDATE OF id, citizen_key, first_key, created_at",
+        "",
+        "the key under which somebody came in is kept",
+        "NEW.id <> OLD.id OR NEW.created_at <> OLD.created_at"
+        " OR OLD.first_key IS NULL AND NEW.first_key IS NULL AND NEW.citizen_key <> OLD.citizen_key"
+        " OR OLD.first_key IS NULL AND NEW.first_key IS NOT NULL AND NEW.first_key <> OLD.citizen_key"
+        " OR OLD.first_key IS NOT NULL AND (NEW.first_key IS NULL OR NEW.first_key <> OLD.first_key)",
+    ),
 ]
 
 
@@ -639,6 +697,7 @@ KEYS: dict[str, tuple[Key, ...]] = {
     "report": (Key("id"), Key("number"), Key("cycle_id, amendment")),
     "lost_file": (Key("id"), Key("bank_code, message_id")),
     "lost_reference": (Key("lost_file_id, reference"),),
+    "person_doubt": (Key("alike_key, beneficiary_id"),),
 }
 
 
