@@ -20,13 +20,15 @@ from paysvc import scheduler
 from paysvc.clock import FixedClock
 from paysvc.config import read_settings
 from paysvc.domain.errors import Conflict, InvalidInput, NotAllowed
-from paysvc.domain.officers import Officer
+from paysvc.domain.officers import Officer, Role
 from paysvc.scheduler import LEASE, VERBS, Ticker, run_forever, start_in_background
 from paysvc.services.acknowledge_books import acknowledge_books
 from paysvc.services.check_books import check_books
+from paysvc.services.manage_officers import FIRST_START, add_officer, create_token
 from paysvc.services.manage_schedules import DEFAULTS, SCHEDULABLE, set_default_schedules, set_schedule
 from paysvc.store import audit_trail, cycles, findings, ledger, schedules
 from paysvc.store.tables import audit_event
+from paysvc.web.app import create_app
 from paysvc.wiring import Wiring, wire
 
 from .finished_month import PAYSVC, Demo
@@ -262,9 +264,22 @@ def test_sending_goes_on_when_somebody_answers_for_the_books_and_stops_at_the_ne
     assert look_and_tick(with_files=False) == going_on
     unexplained_money(wired, "2")
     assert look_and_tick(with_files=False) == waiting
+    add_officer(wired.database, clock, FIRST_START, officer_id="chief", role=Role.ADMINISTRATOR)
+    token = create_token(wired.database, clock, administrator, officer_id="chief")
+    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "once"}
+    for _ in range(2):
+        answer = (
+            create_app(wired)
+            .test_client()
+            .post("/books/acknowledgement", json={"reason": "letter 13"}, headers=headers)
+        )
+        assert (answer.status_code, answer.json) == (200, {"equations": ["accounts"]})
+    assert look_and_tick(with_files=False) == going_on
+    unexplained_money(wired, "3")
+    assert look_and_tick(with_files=False) == waiting
     with wired.database.write() as connection:
         # Explained after all: a check that finds nothing is enough.
-        for _ in range(2):
+        for _ in range(3):
             said = ("deposit-fund", "fund:NS", {"amount_vnd": "5"})
             audit_trail.append(connection, clock.now(), administrator, *said)
     assert look_and_tick() == going_on

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from flask_smorest import Blueprint
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from paysvc.domain.books import MEANING
+from paysvc.services import acknowledge_books as acknowledging
 from paysvc.services.check_books import check_books as check
 from paysvc.web.access import current_officer, needs, wiring
+from paysvc.web.idempotency import idempotent
 
 blueprint = Blueprint("books", __name__, url_prefix="/books", description="Whether the books agree")
 
@@ -29,6 +31,14 @@ class ExaminedSchema(Schema):
     meaning = fields.String(required=True)
     examined = fields.Integer(required=True)
     differences = fields.List(fields.Nested(DifferenceSchema), required=True)
+
+
+class AcknowledgementSchema(Schema):
+    reason = fields.String(required=True, validate=validate.Length(1, 500))
+
+
+class AcknowledgedSchema(Schema):
+    equations = fields.List(fields.String(), required=True)
 
 
 @blueprint.post("/check")
@@ -54,3 +64,14 @@ def check_books(body: dict[str, Any]) -> list[dict[str, object]]:
         }
         for one in found.examined
     ]
+
+
+@blueprint.post("/acknowledgement")
+@idempotent
+@blueprint.arguments(AcknowledgementSchema)
+@blueprint.response(200, AcknowledgedSchema)
+@needs("acknowledge-books")
+def acknowledge_books(body: dict[str, Any]) -> dict[str, Any]:
+    """Answer for every difference of the last checks, so that sending goes on; the differences stay."""
+    found = acknowledging.acknowledge_books(wiring().database, wiring().clock, current_officer(), reason=body["reason"])
+    return {"equations": list(found)}
