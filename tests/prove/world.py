@@ -407,9 +407,9 @@ class World:
 
     def unsettled(self) -> str:
         """What is still under way, or ""."""
-        under_way = self.one("SELECT count(*) FROM batch WHERE state NOT IN ('SENT', 'REFUSED')") + self.one(
-            "SELECT count(*) FROM payment_cycle WHERE state = 'APPROVED'"
-        )
+        under_way = self.one(
+            "SELECT count(*) FROM batch WHERE state NOT IN ('SENT', 'REFUSED', 'DISSOLVED')"
+        ) + self.one("SELECT count(*) FROM payment_cycle WHERE state = 'APPROVED'")
         if under_way:
             return f"{under_way} batches or plans"
         recalls = self.one("SELECT count(*) FROM recall WHERE state IN ('SEALED', 'SENDING', 'UNKNOWN')")
