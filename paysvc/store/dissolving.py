@@ -21,18 +21,21 @@ from paysvc.store.bulk import in_chunks
 from paysvc.store.tables import discrepancy, dissolved_payment, instruction
 
 
-def find_overtaken(connection: Connection, cycle_id: int) -> list[tuple[Batch, dict[str, str]]]:
+def find_overtaken(
+    connection: Connection, cycle_id: int, batch_id: int | None = None
+) -> list[tuple[Batch, dict[str, str]]]:
     """The batches of a cycle that may be dissolved and hold payments that must not leave, by bank and part;
-    with each which those are: EndToEndId -> that of the payment that is made in its stead."""
-    doubles = resubmissions.overtaken(connection, cycle_id, InstructionState.BATCHED)
+    with each which those are: EndToEndId -> that of the payment that is made in its stead. With `batch_id`
+    that batch is among them if it is one."""
+    doubles = resubmissions.overtaken(connection, cycle_id, InstructionState.BATCHED, batch_id)
     if not doubles:
         return []
     held: dict[int, dict[str, str]] = {}
     columns = instruction.c
     for chunk in in_chunks(sorted(doubles)):
         found = select(columns.batch_id, columns.end_to_end_id).where(columns.end_to_end_id.in_(chunk))
-        for batch_id, name in connection.execute(found):
-            held.setdefault(batch_id, {})[name] = doubles[name]
+        for of_batch, name in connection.execute(found):
+            held.setdefault(of_batch, {})[name] = doubles[name]
     return [
         (one, held[one.id])
         for one in batches.list_batches(connection, cycle_id)
@@ -43,7 +46,7 @@ def find_overtaken(connection: Connection, cycle_id: int) -> list[tuple[Batch, d
 def refuse_overtaken(connection: Connection, one: Batch) -> None:
     """Raise `Conflict` when a batch that may be dissolved is about to leave with a payment that must not: the
     bank's word on the other one came after the batches of this run were made. The next run dissolves it."""
-    if any(found.id == one.id for found, _ in find_overtaken(connection, one.cycle_id)):
+    if any(found.id == one.id for found, _ in find_overtaken(connection, one.cycle_id, one.id)):
         raise Conflict("batch_overtaken", f"The batch {one.message_id} holds a payment that is paid after all.")
 
 
