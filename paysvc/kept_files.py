@@ -17,7 +17,7 @@ from paysvc.core.scan_xml import message_name
 from paysvc.domain.bank_returns import MergedStatus, merge_status
 from paysvc.domain.books import Difference, Equation, Examined
 from paysvc.domain.errors import FileRefused, NotFound, PaysvcError
-from paysvc.store import book_checks, file_checks, statements
+from paysvc.store import file_checks, statements
 from paysvc.store.engine import Database
 from paysvc.store.lost_files import references_in
 from paysvc.store.state_checks import file_subject
@@ -44,7 +44,7 @@ class KeptFiles:
     def _sent(self) -> Examined:
         """Every file that was written, read back: its payments are those of its batch."""
         with self.database.read() as connection:
-            files = book_checks.sent_files(connection)
+            files = file_checks.sent_files(connection)
         found = [one for file in files for one in self._sent_file(file)]
         return Examined(Equation.SENT_FILES, len(files), tuple(found))
 
@@ -59,7 +59,7 @@ class KeptFiles:
         if len(content) != file.size:
             yield Difference(Equation.SENT_FILES, subject, f"{file.size} bytes", f"{len(content)} bytes")
         with self.database.read() as connection:
-            batched = book_checks.payments_of(connection, file.batch_id)
+            batched = file_checks.payments_of(connection, file.batch_id)
         if ordered is None:
             agrees = references_in(content).issuperset(name for name, _ in batched)
         else:

@@ -28,7 +28,7 @@ from paysvc.domain.officers import Officer, Role
 from paysvc.sealing import Sealer
 from paysvc.services.check_books import check_books
 from paysvc.services.recover import GivenFile, Recovery, recover
-from paysvc.store import audit_trail, bank_files, batches, book_checks, cycles, lost_files, schema, snapshot
+from paysvc.store import audit_trail, bank_files, batches, cycles, file_checks, lost_files, schema, snapshot
 from paysvc.store.engine import Database, open_database
 from paysvc.store.returns import FileState
 from paysvc.store.tables import bank_file
@@ -726,7 +726,7 @@ def test_a_real_months_files_can_be_taken_up_in_every_dialect(on_sqlite: Demo) -
             one = batches.find_by_message_id(connection, sent.bank_code, sent.message_id)
             assert one is not None
             references = lost_files.references_in(content)
-            assert {name for name, _ in book_checks.payments_of(connection, one.id)} <= references
+            assert {name for name, _ in file_checks.payments_of(connection, one.id)} <= references
             assert lost_files.message_id_in(content) == sent.message_id
             planned = _as_planned(connection, one.id)
             rows = [row for row, name in enumerate(planned["end_to_end_id"]) if name in references]

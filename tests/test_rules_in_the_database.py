@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -344,6 +344,8 @@ TRIGGERS: dict[str, list[str]] = {
         "UPDATE instruction SET batch_id = NULL WHERE id = {refused}",
         "UPDATE instruction SET batch_id = 1 WHERE id = {refused}",
         "UPDATE instruction SET batch_position = 7 WHERE id = {refused}",
+        # Out of one that was dissolved, of which nobody wrote down that it was in it.
+        "UPDATE instruction SET state = 'PLANNED', batch_id = NULL, batch_position = NULL WHERE batch_id = 4",
     ],
     "instruction_content_fixed": [
         f"UPDATE instruction SET {change} WHERE cycle_id = {cycle}"
@@ -425,7 +427,29 @@ TRIGGERS: dict[str, list[str]] = {
         "UPDATE batch SET state = 'REFUSED' WHERE id = 1",
         "UPDATE batch SET state = 'SEALED' WHERE id = 3",
     ],
-    "batch_dissolved_unwritten": ["UPDATE batch SET state = 'DISSOLVED' WHERE id = 1"],
+    # One of which the bank said that it got it, one of which nobody knows, one that is under way.
+    "batch_dissolved_unsent": [
+        f"UPDATE batch SET state = 'DISSOLVED', dissolved_at = '{{now}}' WHERE id = {number}" for number in (1, 5, 6)
+    ],
+    "batch_dissolved_stands": [
+        "UPDATE batch SET dissolved_at = '{later}' WHERE id = 4",
+        "UPDATE batch SET dissolved_at = NULL WHERE id = 7",
+    ],
+    "send_attempt_of_standing_batch": [
+        "INSERT INTO send_attempt (bank_file_id, number, started_at) VALUES (7, 2, '{now}')"
+    ],
+    "dissolved_payment_was_there": [
+        # In a batch that stands; in one that was dissolved, in which it never was; at another place; of nobody.
+        "INSERT INTO dissolved_payment SELECT batch_id, batch_position, id FROM instruction WHERE batch_id = 2",
+        "INSERT INTO dissolved_payment SELECT 4, 0, id FROM instruction WHERE batch_id = 2",
+        "INSERT INTO dissolved_payment SELECT 4, 0, instruction_id FROM dissolved_payment WHERE batch_id = 7",
+        "INSERT INTO dissolved_payment SELECT 7, 1, instruction_id FROM dissolved_payment WHERE batch_id = 7",
+        "INSERT INTO dissolved_payment VALUES (7, 1, 99999)",
+    ],
+    "dissolved_payment_never_update": [
+        f"UPDATE dissolved_payment SET {change}" for change in ("instruction_id = 1", "position = 9", "batch_id = 4")
+    ],
+    "dissolved_payment_never_delete": ["DELETE FROM dissolved_payment"],
     "bank_file_of_standing_batch": [
         (
             "INSERT INTO bank_file (id, batch_id, bank_code, name, message_id, sha256, size, count, sum_vnd,"
@@ -917,7 +941,7 @@ def _with_banks(database: Database, clock: FixedClock) -> World:
         digest = "decode('" + "44" * 32 + "', 'hex')" if database.is_postgresql else "x'" + "44" * 32 + "'"
         whole = {"cycle": 1, "part": 4, "sum": 1, "digest": digest, "message": "M4", "now": instant_text(at)}
         connection.execute(text(BATCH.format(id=4, **whole)))
-        connection.execute(text("UPDATE batch SET state = 'DISSOLVED' WHERE id = 4"))
+        connection.execute(text(f"UPDATE batch SET state = 'DISSOLVED', dissolved_at = '{now}' WHERE id = 4"))
         connection.execute(
             text(
                 "UPDATE instruction SET state = 'BATCHED', batch_id = 2, batch_position = 0"
@@ -980,6 +1004,7 @@ def _with_banks(database: Database, clock: FixedClock) -> World:
                 {"bank_file_id": 1, "number": 2, "started_at": at, "outcome": None},
             ],
         )
+        _dissolve_some(connection, at)
         for number in (8001, 8002):
             connection.execute(
                 text(
@@ -1050,6 +1075,43 @@ def _with_banks(database: Database, clock: FixedClock) -> World:
             text("SELECT end_to_end_id FROM instruction WHERE cycle_id = 1 LIMIT 1")
         ).scalar_one()
     return World(database, {**values, "burnt": burnt})
+
+
+def _dissolve_some(connection: Connection, at: datetime) -> None:
+    """Batches 5 and 6 may have left; 7 never did, and was dissolved with what it held. In 4 somebody put a payment
+    after it was dissolved."""
+    for number, outcome in ((5, "unknown"), (6, None), (7, "not_sent")):
+        same = {"bank_code": "AGRI", "message_id": f"M{number}", "count": 1, "sum_vnd": number, "created_at": at}
+        digest = bytes([number]) * 32
+        connection.execute(
+            insert(batch).values(
+                id=number, cycle_id=1, part=number, value_date=at.date(), content_sha256=digest, state="SEALED",
+                version=1, **same,
+            )
+        )  # fmt: skip
+        connection.execute(
+            insert(bank_file).values(
+                id=number, batch_id=number, name=f"f{number}", sha256=digest, size=9, written_by="x", **same
+            )
+        )
+        connection.execute(insert(send_attempt).values(bank_file_id=number, number=1, started_at=at, outcome=outcome))
+    for number, of_cycle in (
+        (7, "MAX(id) FROM instruction WHERE cycle_id = 1"),
+        (4, "MIN(id) FROM instruction WHERE cycle_id = 4"),
+    ):
+        connection.execute(
+            text(
+                f"UPDATE instruction SET state = 'BATCHED', batch_id = {number}, batch_position = 0"
+                f" WHERE id = (SELECT {of_cycle})"
+            )
+        )
+    connection.execute(text(f"UPDATE batch SET state = 'DISSOLVED', dissolved_at = '{instant_text(at)}' WHERE id = 7"))
+    connection.execute(
+        text("INSERT INTO dissolved_payment SELECT batch_id, batch_position, id FROM instruction WHERE batch_id = 7")
+    )
+    connection.execute(
+        text("UPDATE instruction SET state = 'PLANNED', batch_id = NULL, batch_position = NULL WHERE batch_id = 7")
+    )
 
 
 def _migration() -> ModuleType:
@@ -1208,7 +1270,15 @@ def _replacements(table: Table, keys: tuple[Any, ...]) -> Iterator[str]:
 
 
 #: What has one row alone in the world cannot take another's place.
-_HAS_ONE = {"bank_file", "statement_line", "payment_status", "unplanned_obligation", "recall", "lease", "report"}
+_HAS_ONE = {
+    "dissolved_payment",
+    "statement_line",
+    "payment_status",
+    "unplanned_obligation",
+    "recall",
+    "lease",
+    "report",
+}
 
 
 def _something_else(column: Column[Any]) -> str:

@@ -170,6 +170,7 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['lost_file_id'], ['lost_file.id'], name=op.f('fk_lost_reference_lost_file_id')),
     sa.PrimaryKeyConstraint('lost_file_id', 'reference', name=op.f('pk_lost_reference'))
     )
+    op.create_index(op.f('ix_lost_reference_reference'), 'lost_reference', ['reference'], unique=False)
     op.create_table('programme',
     sa.Column('code', sa.String(length=20), nullable=False),
     sa.Column('name', sa.String(length=160), nullable=False),
@@ -287,7 +288,9 @@ def upgrade() -> None:
     sa.Column('state', sa.String(length=12), nullable=False),
     sa.Column('version', sa.Integer(), nullable=False),
     sa.Column('created_at', INSTANT, nullable=False),
+    sa.Column('dissolved_at', INSTANT, nullable=True),
     sa.CheckConstraint('count > 0 AND sum_vnd > 0', name=op.f('ck_batch_not_empty')),
+    sa.CheckConstraint("(state = 'DISSOLVED') = (dissolved_at IS NOT NULL)", name=op.f('ck_batch_dissolved_by_state')),
     sa.ForeignKeyConstraint(['cycle_id'], ['payment_cycle.id'], name=op.f('fk_batch_cycle_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_batch')),
     sa.UniqueConstraint('content_sha256', name=op.f('uq_batch_content_sha256')),
@@ -295,6 +298,13 @@ def upgrade() -> None:
     sa.UniqueConstraint('message_id', name=op.f('uq_batch_message_id'))
     )
     op.create_index(op.f('ix_batch_cycle_id'), 'batch', ['cycle_id'], unique=False)
+    op.create_table('dissolved_payment',
+    sa.Column('batch_id', ID, nullable=False),
+    sa.Column('position', sa.Integer(), nullable=False),
+    sa.Column('instruction_id', ID, nullable=False),
+    sa.ForeignKeyConstraint(['batch_id'], ['batch.id'], name=op.f('fk_dissolved_payment_batch_id')),
+    sa.PrimaryKeyConstraint('batch_id', 'position', name=op.f('pk_dissolved_payment'))
+    )
     op.create_table('beneficiary_version',
     sa.Column('id', ID, autoincrement=False, nullable=False),
     sa.Column('beneficiary_id', ID, nullable=False),
@@ -723,6 +733,7 @@ def downgrade() -> None:
     op.drop_table('replacement')
     op.drop_index('uq_resubmission_standing', table_name='resubmission', sqlite_where=sa.text('closed_at IS NULL'), postgresql_where=sa.text('closed_at IS NULL'))
     op.drop_table('resubmission')
+    op.drop_index(op.f('ix_lost_reference_reference'), table_name='lost_reference')
     op.drop_table('lost_reference')
     op.drop_table('lost_file')
     op.drop_table('send_attempt')
@@ -770,6 +781,7 @@ def downgrade() -> None:
     op.drop_table('discrepancy')
     op.drop_index('uq_beneficiary_version_open', table_name='beneficiary_version', sqlite_where=sa.text('valid_to IS NULL'), postgresql_where=sa.text('valid_to IS NULL'))
     op.drop_table('beneficiary_version')
+    op.drop_table('dissolved_payment')
     op.drop_index(op.f('ix_batch_cycle_id'), table_name='batch')
     op.drop_table('batch')
     op.drop_index(op.f('ix_bank_statement_inbound_file_id'), table_name='bank_statement')

@@ -408,9 +408,11 @@ RULES: list[Rule] = [
         "instruction_stays_in_batch",
         "instruction",
         "UPDATE OF batch_id, batch_position",
-        # A batch of which nothing was written may be made anew without what cannot be written.
+        # A batch of which nothing left may be made anew, once it is written down what it held.
         "NOT (NEW.batch_id IS NULL AND NEW.state = 'PLANNED'"
-        " AND EXISTS (SELECT 1 FROM batch b WHERE b.id = OLD.batch_id AND b.state = 'DISSOLVED'))",
+        " AND EXISTS (SELECT 1 FROM batch b WHERE b.id = OLD.batch_id AND b.state = 'DISSOLVED')"
+        " AND EXISTS (SELECT 1 FROM dissolved_payment d WHERE d.batch_id = OLD.batch_id"
+        " AND d.position = OLD.batch_position AND d.instruction_id = OLD.id))",
         "a payment stays at its place in its batch",
         "OLD.batch_id IS NOT NULL AND (NEW.batch_id IS NULL OR NEW.batch_id <> OLD.batch_id"
         " OR OLD.batch_position IS NOT NULL AND (NEW.batch_position IS NULL OR NEW.batch_position <> OLD.batch_position))",
@@ -532,13 +534,43 @@ RULES: list[Rule] = [
     ),
     Rule("batch_starts_sealed", "batch", "INSERT", "NEW.state <> 'SEALED'", "a batch starts sealed"),
     _life("batch", "a batch does not move this way"),
+    # U4: what a bank may have is in no second file. A try that is under way, or of which nobody knows, may be there.
     Rule(
-        "batch_dissolved_unwritten",
+        "batch_dissolved_unsent",
         "batch",
         "UPDATE OF state",
-        "NEW.state = 'DISSOLVED' AND EXISTS (SELECT 1 FROM bank_file f WHERE f.batch_id = NEW.id)",
-        "only a batch that was never written is dissolved",
+        "EXISTS (SELECT 1 FROM bank_file f JOIN send_attempt a ON a.bank_file_id = f.id"
+        " WHERE f.batch_id = NEW.id AND (a.outcome IS NULL OR a.outcome <> 'not_sent'))",
+        "only a batch of which nothing can have left is dissolved",
+        "NEW.state = 'DISSOLVED'",
     ),
+    Rule(
+        "batch_dissolved_stands",
+        "batch",
+        "UPDATE OF dissolved_at",
+        "",
+        "when a batch was dissolved never changes",
+        "OLD.dissolved_at IS NOT NULL",
+    ),
+    Rule(
+        "send_attempt_of_standing_batch",
+        "send_attempt",
+        "INSERT",
+        "EXISTS (SELECT 1 FROM bank_file f JOIN batch b ON b.id = f.batch_id"
+        " WHERE f.id = NEW.bank_file_id AND b.state = 'DISSOLVED')",
+        "the file of a batch that was dissolved never leaves",
+    ),
+    # What is in the batch when it is dissolved is written down then and there: afterwards no payment is in it any more.
+    Rule(
+        "dissolved_payment_was_there",
+        "dissolved_payment",
+        "INSERT",
+        "NOT EXISTS (SELECT 1 FROM instruction i JOIN batch b ON b.id = i.batch_id WHERE i.id = NEW.instruction_id"
+        " AND i.batch_id = NEW.batch_id AND i.batch_position = NEW.position AND i.state = 'BATCHED'"
+        " AND b.state = 'DISSOLVED' AND NEW.position >= 0 AND NEW.position < b.count)",
+        "a dissolved batch held what is at that place in it",
+    ),
+    *_never("dissolved_payment", "UPDATE", "DELETE"),
     Rule(
         "bank_file_of_standing_batch",
         "bank_file",
@@ -692,6 +724,7 @@ KEYS: dict[str, tuple[Key, ...]] = {
     "payment_cycle": (Key("id"), Key("code")),
     "approval": (Key("id"), Key("cycle_id, content_sha256, approver_id", "cancelled_at IS NULL")),
     "batch": (Key("id"), Key("content_sha256"), Key("cycle_id, bank_code, part"), Key("message_id")),
+    "dissolved_payment": (Key("batch_id, position"),),
     "ledger_transaction": (Key("id"), Key("reference")),
     "posting": (Key("transaction_id, number"),),
     "report": (Key("id"), Key("number"), Key("cycle_id, amendment")),

@@ -50,7 +50,8 @@ class BatchState(StrEnum):
     SENT = "SENT"
     REFUSED = "REFUSED"
     UNKNOWN = "UNKNOWN"
-    #: No file was ever written of it: it held what no file of its bank can say, and was made anew without that.
+    #: Nothing of it left: it held what no file of its bank can say, or what is paid after all, and was made anew
+    #: without that.
     DISSOLVED = "DISSOLVED"
 
 

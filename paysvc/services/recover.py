@@ -21,8 +21,9 @@ from paysvc.sealing import Sealer
 from paysvc.store import answered_files, audit_trail, bank_files, batches, lost_files
 from paysvc.store.engine import Database
 from paysvc.store.lost_files import LostFile
+from paysvc.store.tables import instant_text
 from paysvc.store.vault import Vault
-from paysvc.store.witness import Doubt, Sending, Witness
+from paysvc.store.witness import Sending, Witness
 
 VERB = "recover"
 APPROVAL = "approve-recovery"
@@ -98,7 +99,9 @@ def recover(
         references = _references(connection, vault, left, by_hand)
     with database.write(in_doubt=True) as connection:
         batches.queue_for_money(connection)
-        found = _account(connection, clock.now(), left, references, doubt)
+        _account(connection, clock.now(), left, references)
+        dissolved = _dissolve(connection, clock.now(), left, references)
+        found = _put_in_question(connection, clock.now(), left, is_all=witness.is_whole) if doubt else ()
         settled = _settle(connection, clock.now(), actor, by_hand, sealer)
         result = Recovery(str(doubt or ""), tuple(lost_files.open_files(connection)), found, settled)
         detail = {
@@ -106,6 +109,7 @@ def recover(
             "doubt": result.doubt,
             "lost_files": sorted(one.sending.message_id for one in result.lost_files),
             "in_question": list(found),
+            "dissolved": dissolved,
             "by_hand": list(settled),
             "given": [file.name for file in given],
         }
@@ -182,9 +186,8 @@ def _account(
     now: datetime,
     left: dict[_Key, list[Sending]],
     references: dict[_Key, frozenset[str]],
-    doubt: Doubt | None,
-) -> tuple[str, ...]:
-    """Note what left, and put every batch in question that may have left."""
+) -> None:
+    """Note what left: files that no row knows, and that files were written of which the rows know only the batch."""
     for (bank_code, message_id), sendings in left.items():
         last = sendings[-1]
         if (bank_code, message_id) in references:
@@ -202,12 +205,31 @@ def _account(
             raise DoesNotReconcile(
                 "lost_file_differs", f"The file of {message_id} that left is not the one that the database knows."
             )
-    if doubt is None:
-        return ()
+
+
+def _dissolve(
+    connection: Connection, now: datetime, left: dict[_Key, list[Sending]], references: dict[_Key, frozenset[str]]
+) -> dict[str, str]:
+    """Dissolve what had been dissolved when the lost files were written. Returns MsgId -> since when it is."""
+    found = {}
+    for one, since in lost_files.find_written_again(
+        connection, [(left[key][0], held) for key, held in references.items()]
+    ):
+        sendings = left.get((one.bank_code, one.message_id), [])
+        lost_files.dissolve_as_it_was(connection, one, sendings, since, now, VERB)
+        found[one.message_id] = instant_text(since)
+    return found
+
+
+def _put_in_question(
+    connection: Connection, now: datetime, left: dict[_Key, list[Sending]], *, is_all: bool
+) -> tuple[str, ...]:
+    """Every written batch that may have left since, or have been about to."""
     found = []
     for one in batches.list_of_state(connection, BatchState.SEALED, BatchState.SENDING):
         if bank_files.find_file(connection, one.id) is not None:
-            lost_files.put_in_question(connection, one, left.get((one.bank_code, one.message_id), []), now)
+            sendings = left.get((one.bank_code, one.message_id), [])
+            lost_files.put_in_question(connection, one, sendings, now, is_all=is_all)
             found.append(one.message_id)
     return tuple(found)
 
@@ -222,5 +244,8 @@ def _settle(
         for one in files:
             lost_files.settle(connection, one, actor.officer_id, now)
             if sealer is not None:
-                answered_files.burn_what_waits(connection, one.id, sealer.reference_key)
+                others = [other.references for other in lost_files.open_files(connection)]
+                answered_files.burn_what_waits(
+                    connection, one.id, sealer.reference_key, besides=frozenset().union(*others)
+                )
     return tuple(by_hand)

@@ -8,8 +8,8 @@ a file are in the vault and noted before the first of them leaves. How it leaves
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -22,19 +22,20 @@ from paysvc.domain.batching import BatchLimits, MadeBatch, Terms, make_batches
 from paysvc.domain.errors import Conflict, ConnectorUnavailable, DoesNotReconcile, NotFound, PaysvcError, Waiting
 from paysvc.domain.instructions import BatchState, CycleState
 from paysvc.domain.officers import Officer, require
-from paysvc.domain.payment_dates import earliest_value_date
+from paysvc.domain.payment_dates import WorkingCalendar, earliest_value_date, next_working_day
 from paysvc.domain.progress import Progress, silent
 from paysvc.domain.sending_answers import ALREADY_THERE, PAID_BY_HAND, reason_of_refusal, says_nothing
 from paysvc.domain.submission import BatchReport, Submission, Unpayable
 from paysvc.handing_over import Letter, Stage, find_out, send
 from paysvc.sealing import Sealer
-from paysvc.store import audit_trail, bank_files, batches, cycles, lost_files, plans, resubmissions, sending
+from paysvc.store import audit_trail, bank_files, batches, cycles, dissolving, lost_files, plans, resubmissions, sending
 from paysvc.store.bank_files import ATTEMPTS, StoredFile
 from paysvc.store.batches import Batch
 from paysvc.store.calendar import read_calendar
 from paysvc.store.cycles import Cycle
 from paysvc.store.engine import Database
 from paysvc.store.payment_batches import read_payment_batch
+from paysvc.store.tables import instant_text
 from paysvc.store.vault import Vault
 from paysvc.store.witness import Sending
 
@@ -114,7 +115,8 @@ def _make_batches(desk: _Desk, cycle_code: str) -> Cycle:
     with desk.database.write() as connection:
         batches.queue_for_money(connection)
         cycle = _approved(connection, cycle_code)
-        _dissolve_lost(desk, connection, cycle)
+        for one, doubles in dissolving.find_overtaken(connection, cycle.id):
+            _dissolve(desk, connection, one, because="it holds what is paid after all", without=sorted(doubles))
         planned = batches.read_planned(connection, cycle.id)
         now = desk.clock.now()
         taken = lost_files.take_up(connection, cycle, planned, now)
@@ -137,15 +139,10 @@ def _make_batches(desk: _Desk, cycle_code: str) -> Cycle:
     return cycle
 
 
-def _dissolve_lost(desk: _Desk, connection: Connection, cycle: Cycle) -> None:
-    """Free what left in a lost file and is in another batch here: the backup was made between the two."""
-    lost = [one.references for one in lost_files.open_files(connection)]
-    for one in batches.list_batches(connection, cycle.id) if lost else []:
-        if one.state is BatchState.SEALED and bank_files.find_file(connection, one.id) is None:
-            held = batches.read_batched(connection, one.id)["end_to_end_id"]
-            if any(not references.isdisjoint(held) for references in lost):
-                batches.dissolve(connection, one)
-                desk.note(connection, one, {"state": BatchState.DISSOLVED.value, "because": "in a lost file"})
+def _dissolve(desk: _Desk, connection: Connection, one: Batch, **detail: object) -> None:
+    at = desk.clock.now()
+    dissolving.dissolve(connection, one, at, VERB)
+    desk.note(connection, one, {"state": BatchState.DISSOLVED.value, "dissolved_at": instant_text(at), **detail})
 
 
 def _approved(connection: Connection, cycle_code: str) -> Cycle:
@@ -197,7 +194,7 @@ def _cut(desk: _Desk, connection: Connection, cycle: Cycle, planned: dict[str, l
         )
     for values in planned.values():
         values[:] = [one for row, one in enumerate(values) if row not in stays]
-    made, too_large = make_batches(cycle.code, planned, terms)
+    made, too_large = _made_of(desk, connection, cycle, planned, terms)
     for row in too_large:
         bank_code = planned["bank_code"][row]
         message = f"The payment is larger than any file of bank {bank_code} may be."
@@ -205,11 +202,33 @@ def _cut(desk: _Desk, connection: Connection, cycle: Cycle, planned: dict[str, l
     return made
 
 
+def _made_of(
+    desk: _Desk, connection: Connection, cycle: Cycle, planned: dict[str, list[Any]], terms: dict[str, Terms]
+) -> tuple[list[MadeBatch], list[int]]:
+    """As `make_batches`. What a dissolved batch said in just these words is paid on the next working day: its
+    MsgId, in which the day is, names another file of ours."""
+    calendar = _calendar(desk, connection, cycle)
+    while True:
+        made, too_large = make_batches(cycle.code, planned, terms)
+        used_up = batches.used_up(connection, made)
+        if not used_up:
+            return made, too_large
+        for bank_code in used_up:
+            later = next_working_day(terms[bank_code].value_date + timedelta(days=1), calendar)
+            terms[bank_code] = replace(terms[bank_code], value_date=later)
+
+
 def _value_date(desk: _Desk, connection: Connection, cycle: Cycle, bank: Bank) -> date:
     """The cycle's day, or the first on which the bank can still execute a file given now."""
+    calendar = _calendar(desk, connection, cycle)
+    return max(
+        cycle.value_date, earliest_value_date(desk.clock.now(), bank.adapter.capabilities.cut_off_hour, calendar)
+    )
+
+
+def _calendar(desk: _Desk, connection: Connection, cycle: Cycle) -> WorkingCalendar:
     now = desk.clock.now()
-    calendar = read_calendar(connection, now.year - 1, max(now.year, cycle.value_date.year) + 1)
-    return max(cycle.value_date, earliest_value_date(now, bank.adapter.capabilities.cut_off_hour, calendar))
+    return read_calendar(connection, now.year - 1, max(now.year, cycle.value_date.year) + 1)
 
 
 def _write_file(desk: _Desk, cycle: Cycle, one: Batch) -> None:
@@ -217,6 +236,7 @@ def _write_file(desk: _Desk, cycle: Cycle, one: Batch) -> None:
     bank = desk.banks.get(one.bank_code)
     able = bank.adapter.capabilities
     with desk.database.read() as connection:
+        one = batches.get_batch(connection, one.id)
         if bank_files.find_file(connection, one.id) or one.state is not BatchState.SEALED:
             return
         batch, names_cut = read_payment_batch(connection, desk.sealer, one, bank.settings.debtor, able, cycle.periods)
@@ -244,8 +264,8 @@ def _write_file(desk: _Desk, cycle: Cycle, one: Batch) -> None:
     digest = desk.vault.put(file.content)
     with desk.database.write() as connection:
         batches.queue_for_money(connection)
-        if bank_files.find_file(connection, one.id):
-            return
+        if bank_files.find_file(connection, one.id) or batches.get_batch(connection, one.id).version != one.version:
+            return  # another run has written or dissolved it
         bank_files.insert_file(connection, one, file.name, digest, len(file.content), bank.written_by, desk.clock.now())
         desk.names_cut += names_cut
         desk.note(connection, one, {"written": digest.hex(), "count": one.count, "sum_vnd": str(one.sum_vnd)})
@@ -265,7 +285,7 @@ class _BatchLetter(Letter):
 
     @property
     def stage(self) -> Stage:
-        return Stage(self.one.state.value)
+        return Stage.OVER if self.one.state is BatchState.DISSOLVED else Stage(self.one.state.value)
 
     @property
     def version(self) -> int:
@@ -277,6 +297,7 @@ class _BatchLetter(Letter):
     def move(self, connection: Connection, after: Stage, at: datetime, reason_code: str = "") -> None:
         match after:
             case Stage.SENDING:
+                dissolving.refuse_overtaken(connection, self.one)
                 self.one = batches.move_batch(connection, self.one, BatchState.SENDING)
             case Stage.SENT:
                 self.one = sending.record_sent(connection, self.one, at)
@@ -307,8 +328,11 @@ def _make_anew_without(desk: _Desk, cycle: Cycle, one: Batch, unwritable: set[in
         batches.queue_for_money(connection)
         # What was read to be written may have been changed since.
         _refuse_if_changed(connection, cycle)
+        if batches.get_batch(connection, one.id).version != one.version:
+            return
         held, now = batches.read_batched(connection, one.id), desk.clock.now()
-        batches.dissolve(connection, one)
+        left_out = [held["end_to_end_id"][row] for row in sorted(unwritable)]
+        _dissolve(desk, connection, one, without=left_out)
         bank = desk.banks.get(one.bank_code)
         able, value_date = bank.adapter.capabilities, _value_date(desk, connection, cycle, bank)
         made: list[Batch] = []
@@ -316,12 +340,10 @@ def _make_anew_without(desk: _Desk, cycle: Cycle, one: Batch, unwritable: set[in
             part = {name: [values[row] for row in rows] for name, values in held.items()}
             last = batches.last_part(connection, cycle.id, one.bank_code)
             terms = Terms(BatchLimits(able.max_payments, able.max_amount_vnd), value_date, last)
-            cut, _ = make_batches(cycle.code, part, {one.bank_code: terms})
+            cut, _ = _made_of(desk, connection, cycle, part, {one.bank_code: terms})
             batches.insert_batches(connection, cycle.id, cut, part["id"], now)
             new = [batches.find_by_message_id(connection, one.bank_code, each.message_id) for each in cut]
             made = made or [each for each in new if each is not None]
-        left_out = [held["end_to_end_id"][row] for row in sorted(unwritable)]
-        desk.note(connection, one, {"state": BatchState.DISSOLVED.value, "without": left_out})
     for each in made:
         _write_file(desk, cycle, each)
 
@@ -331,8 +353,8 @@ def _hand_over(desk: _Desk, cycle: Cycle, one: Batch) -> None:
     with desk.database.read() as connection:
         file = bank_files.find_file(connection, one.id)
         one = batches.get_batch(connection, one.id)
-    if file is None:
-        return  # not written: its payments are named among the unpayable
+    if file is None or one.state is BatchState.DISSOLVED:
+        return  # not written: its payments are named among the unpayable; or dissolved by another run
     letter = _BatchLetter(desk, cycle, one, file)
     find_out(desk, letter)
     if letter.stage is Stage.SEALED:

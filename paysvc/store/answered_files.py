@@ -55,9 +55,12 @@ def read_answered(connection: Connection, reference_key: bytes) -> Answered | No
     return Answered(references, reference_key, programmes.read_programmes(connection))
 
 
-def burn_what_waits(connection: Connection, file_id: int, reference_key: bytes) -> None:
+def burn_what_waits(
+    connection: Connection, file_id: int, reference_key: bytes, *, besides: frozenset[str] = frozenset()
+) -> None:
     """Add to an answered file the ids of payments whose dues it may have paid, and which wait in plans that
-    cannot be drawn anew: they never leave, as if they were in it."""
+    cannot be drawn anew: they never leave, as if they were in it. Not those `besides`, which are in open files:
+    there they have left, and an id in two lost files is the proof that the earlier one has not."""
     answered = read_answered(connection, reference_key)
     if answered is None:
         return
@@ -87,7 +90,7 @@ def burn_what_waits(connection: Connection, file_id: int, reference_key: bytes) 
         np.array(waiting["generation"], dtype=np.int64),
     )
     concerned = {waiting["end_to_end_id"][row] for row in np.flatnonzero(may_be_paid(answered, dues)).tolist()}
-    news = sorted(concerned - set(answered.references))
+    news = sorted(concerned - set(answered.references) - besides)
     insert_columns(connection, lost_reference, {"lost_file_id": Same(file_id), "reference": news})
 
 

@@ -14,11 +14,12 @@ from paysvc.clock import vietnam_day
 from paysvc.domain.batching import MadeBatch
 from paysvc.domain.errors import Conflict
 from paysvc.domain.instructions import BATCH_NEXT, INSTRUCTION_NEXT, NOT_LIVE, BatchState, InstructionState, may_follow
-from paysvc.store.bulk import Same, insert_columns, next_ids, read_columns, update_columns
+from paysvc.store.bulk import Same, in_chunks, insert_columns, next_ids, read_columns, update_columns
 from paysvc.store.tables import (
     bank_account,
     bank_file,
     batch,
+    dissolved_payment,
     entitlement,
     instruction,
     programme,
@@ -103,6 +104,29 @@ def _read_payments(
         .where(where)
         .order_by(*order),
     )
+
+
+def read_dissolved(connection: Connection, batch_id: int) -> dict[str, list[Any]]:
+    """What a dissolved batch held, in the order of its file, with the columns of `read_planned`."""
+    held = select(dissolved_payment.c.instruction_id, dissolved_payment.c.position).where(
+        dissolved_payment.c.batch_id == batch_id
+    )
+    place = {row.instruction_id: row.position for row in connection.execute(held)}
+    found = _read_payments(connection, instruction.c.id.in_(held.with_only_columns(dissolved_payment.c.instruction_id)))
+    order = sorted(range(len(found["id"])), key=lambda row: place[found["id"][row]])
+    return {name: [values[row] for row in order] for name, values in found.items()}
+
+
+def used_up(connection: Connection, made: Sequence[MadeBatch]) -> set[str]:
+    """The banks for which one of these would say just what a batch said before, under its MsgId."""
+    digests = {one.content_sha256: one.bank_code for one in made}
+    return {
+        digests[found]
+        for chunk in in_chunks(list(digests))
+        for found in connection.execute(
+            select(batch.c.content_sha256).where(batch.c.content_sha256.in_(chunk))
+        ).scalars()
+    }
 
 
 def last_part(connection: Connection, cycle_id: int, bank_code: str) -> int:
@@ -213,14 +237,14 @@ def find_by_message_id(connection: Connection, bank_code: str, message_id: str) 
     return found[0] if found else None
 
 
-def move_batch(connection: Connection, one: Batch, after: BatchState) -> Batch:
-    """The batch moved on. Raises `Conflict` when somebody moved it since it was read."""
+def move_batch(connection: Connection, one: Batch, after: BatchState, **also: object) -> Batch:
+    """The batch moved on, with these columns `also`. Raises `Conflict` when somebody moved it since it was read."""
     if not may_follow(BATCH_NEXT, one.state, after):
         raise Conflict("batch_cannot_move", f"The batch {one.message_id} is {one.state} and cannot become {after}.")
     moved = connection.execute(
         update(batch)
         .where(batch.c.id == one.id, batch.c.state == one.state.value, batch.c.version == one.version)
-        .values(state=after.value, version=one.version + 1)
+        .values(state=after.value, version=one.version + 1, **also)
     )
     if moved.rowcount != 1:
         raise Conflict("batch_changed", f"The batch {one.message_id} changed while it was being worked on.")
@@ -245,21 +269,6 @@ def move_instructions(connection: Connection, batch_id: int, after: InstructionS
         select(func.count()).where(instruction.c.batch_id == batch_id, instruction.c.state == after.value)
     ).scalar_one()
     if there != expected:
-        raise Conflict("batch_torn", "A batch holds payments that cannot go where the batch goes.")
-
-
-def dissolve(connection: Connection, one: Batch) -> None:
-    """Take the payments of a batch that was never written out of it again: BATCHED → PLANNED.
-
-    Raises `Conflict` when it changed since it was read, and when a payment of it is not where it should be.
-    """
-    move_batch(connection, one, BatchState.DISSOLVED)
-    freed = connection.execute(
-        update(instruction)
-        .where(instruction.c.batch_id == one.id, instruction.c.state == InstructionState.BATCHED.value)
-        .values(state=InstructionState.PLANNED.value, batch_id=None, batch_position=None)
-    )
-    if freed.rowcount != one.count:
         raise Conflict("batch_torn", "A batch holds payments that cannot go where the batch goes.")
 
 

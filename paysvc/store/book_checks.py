@@ -349,24 +349,6 @@ def _not_joined(of_account: list[Any]) -> Iterator[tuple[Any, str, str]]:
                 yield one, " or ".join(map(str, sorted(before or come_to))), str(int(one.opening_vnd))
 
 
-def payments_of(connection: Connection, batch_id: int) -> list[tuple[str, int]]:
-    """EndToEndId and đồng of every payment in a batch, sorted."""
-    rows = connection.execute(
-        select(instruction.c.end_to_end_id, instruction.c.amount_vnd).where(instruction.c.batch_id == batch_id)
-    )
-    return sorted((name, int(amount)) for name, amount in rows)
-
-
-def sent_files(connection: Connection) -> list[Any]:
-    """Every file that was written: bank_code, name, batch_id, sha256, size; oldest first."""
-    file = bank_file.c
-    return list(
-        connection.execute(
-            select(file.bank_code, file.name, file.message_id, file.batch_id, file.sha256, file.size).order_by(file.id)
-        )
-    )
-
-
 def _examined(equation: Equation, count: int, found: list[Difference]) -> Examined:
     return Examined(equation, count, tuple(found))
 

@@ -13,13 +13,34 @@ from paysvc.domain.books import MOST_NAMED, Difference, Equation
 from paysvc.store.bulk import read_columns
 from paysvc.store.returns import FileState
 from paysvc.store.statements import fitting
-from paysvc.store.tables import batch, inbound_file, instruction, payment_status
+from paysvc.store.tables import bank_file, batch, dissolved_payment, inbound_file, instruction, payment_status
 
 #: Reference, status, reason code and the bank's own reference.
 StatusRow = tuple[str, str, str, str]
 
 #: Kinds of files that take no statuses.
 _OTHER_KINDS = ("statement", "recall")
+
+
+def payments_of(connection: Connection, batch_id: int) -> list[tuple[str, int]]:
+    """EndToEndId and đồng of every payment in a batch, or that it held until it was dissolved, sorted."""
+    payments = select(instruction.c.end_to_end_id, instruction.c.amount_vnd)
+    held = payments.join(dissolved_payment, dissolved_payment.c.instruction_id == instruction.c.id)
+    rows = [
+        *connection.execute(payments.where(instruction.c.batch_id == batch_id)),
+        *connection.execute(held.where(dissolved_payment.c.batch_id == batch_id)),
+    ]
+    return sorted((name, int(amount)) for name, amount in rows)
+
+
+def sent_files(connection: Connection) -> list[Any]:
+    """Every file that was written: bank_code, name, batch_id, sha256, size; oldest first."""
+    file = bank_file.c
+    return list(
+        connection.execute(
+            select(file.bank_code, file.name, file.message_id, file.batch_id, file.sha256, file.size).order_by(file.id)
+        )
+    )
 
 
 def accepted_status_files(connection: Connection) -> list[Row[Any]]:
@@ -80,7 +101,7 @@ def says_something(status: str) -> bool:
 
 
 def references_of(connection: Connection, bank_code: str, message_id: str) -> list[str]:
-    """The payments in our file of this MsgId."""
+    """The payments in our file of this MsgId; a bank speaks of none that was dissolved."""
     rows = connection.execute(
         select(instruction.c.end_to_end_id)
         .join(batch, batch.c.id == instruction.c.batch_id)

@@ -15,16 +15,25 @@ from typing import Any
 from sqlalchemy import Connection, Row, exists, insert, select, update
 
 from paysvc.domain.batching import MadeBatch, content_sha256, said_of
-from paysvc.domain.errors import Waiting
+from paysvc.domain.errors import DoesNotReconcile, Waiting
 from paysvc.domain.identifiers import END_TO_END_ID_LENGTH, message_id
+from paysvc.domain.instructions import BatchState
 from paysvc.domain.sending_answers import lost_file_open
-from paysvc.store import answered_files, bank_files, batches, sending
+from paysvc.store import answered_files, bank_files, batches, dissolving, sending
 from paysvc.store.attempts import AttemptOutcome
 from paysvc.store.bank_files import ATTEMPTS
 from paysvc.store.batches import Batch
 from paysvc.store.bulk import Same, insert_columns, next_ids
 from paysvc.store.cycles import Cycle
-from paysvc.store.tables import bank_file, batch, lost_file, lost_reference, payment_cycle, send_attempt
+from paysvc.store.tables import (
+    bank_file,
+    batch,
+    instruction,
+    lost_file,
+    lost_reference,
+    payment_cycle,
+    send_attempt,
+)
 from paysvc.store.taking import MustWait
 from paysvc.store.witness import Sending
 
@@ -36,6 +45,7 @@ _REFERENCE = re.compile(rb"(?=(P[0-9A-HJKMNP-TV-Z]{%d}))" % (END_TO_END_ID_LENGT
 _MESSAGE_ID = re.compile(r"M(\d{4})(\d\d)(\d\d)[0-9A-HJKMNP-TV-Z]{16}")
 
 _DETAIL = "left before the database was restored"
+_NEVER_LEFT = "did not leave: its payments left in another file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +141,7 @@ def settle(connection: Connection, file: LostFile, by: str, at: datetime) -> Non
 
 def open_files(connection: Connection, bank_code: str = "") -> list[LostFile]:
     """The files that no batch has taken up and nobody answered for, oldest first."""
-    return [one for one in _not_taken_up(connection, bank_code) if not one.is_settled]
+    return [one for one in _to_take_up(connection, bank_code) if not one.is_settled]
 
 
 def refuse_open(connection: Connection, bank_code: str, references: Iterable[str]) -> None:
@@ -159,7 +169,7 @@ def take_up(connection: Connection, cycle: Cycle, planned: Mapping[str, list[Any
     Raises `Waiting`, and nothing is made, when payments of the plan are in a lost file and the
     plan does not say what that file says, or when officers answered for a file after the plan was drawn.
     """
-    files = _not_taken_up(connection) if planned["id"] else []
+    files = _to_take_up(connection) if planned["id"] else []
     if not files:
         return TakenUp(dict(planned))
     answered = [one.sending.message_id for one in files if one.is_settled and one.references]
@@ -186,8 +196,14 @@ def take_up(connection: Connection, cycle: Cycle, planned: Mapping[str, list[Any
     )
 
 
-def put_in_question(connection: Connection, one: Batch, sendings: Sequence[Sending], at: datetime) -> Batch:
-    """A batch whose file may have left, with the attempts that the rows do not know: the bank has to be asked."""
+def put_in_question(
+    connection: Connection, one: Batch, sendings: Sequence[Sending], at: datetime, *, is_all: bool = True
+) -> Batch:
+    """A batch whose file may have left, with the attempts that the rows do not know: the bank has to be asked.
+
+    Unless these `sendings` are all that there can be (`is_all`), one more attempt stands for those of which nobody
+    knows: a batch that may have left is never dissolved, whatever its bank says.
+    """
     file = bank_files.find_file(connection, one.id)
     assert file is not None
     known = {number for number, _, _ in ATTEMPTS.list_all(connection, file.id)}
@@ -197,7 +213,61 @@ def put_in_question(connection: Connection, one: Batch, sendings: Sequence[Sendi
             known.add(sent.attempt)
             ATTEMPTS.insert(connection, file.id, sent.attempt, sent.left_at)
             ATTEMPTS.finish(connection, file.id, sent.attempt, at, AttemptOutcome.UNKNOWN, _DETAIL)
+    if not is_all and ATTEMPTS.first_at(connection, file.id) is None:
+        number = ATTEMPTS.start(connection, file.id, at)
+        ATTEMPTS.finish(connection, file.id, number, at, AttemptOutcome.UNKNOWN, _DETAIL)
     return sending.record_unknown(connection, one)
+
+
+def find_written_again(
+    connection: Connection, lost: Sequence[tuple[Sending, frozenset[str]]]
+) -> list[tuple[Batch, datetime]]:
+    """The batches of which one of these files holds a payment, and when the first such file left. The files are
+    those that left after the backup was made: a batch of it was made before any of them.
+
+    A payment is written a second time only when the batch in which it was has been dissolved. So that is what
+    became of it, and nothing of it ever left.
+    """
+    found = []
+    for one in batches.list_of_state(connection, BatchState.SEALED, BatchState.SENDING) if lost else []:
+        held = batches.read_batched(connection, one.id)["end_to_end_id"]
+        left = [
+            sent.left_at
+            for sent, references in lost
+            if sent.bank_code == one.bank_code and not references.isdisjoint(held)
+        ]
+        if left:
+            found.append((one, min(left)))
+    return found
+
+
+def dissolve_as_it_was(
+    connection: Connection, one: Batch, sendings: Sequence[Sending], since: datetime, at: datetime, by: str
+) -> None:
+    """Dissolve a batch whose payments are in a file that left at `since`, with the attempts that the rows do not know.
+
+    Raises `DoesNotReconcile` when it may have left: then its payments may be at the bank twice.
+    """
+    file = bank_files.find_file(connection, one.id)
+    if file is not None:
+        known = {number: outcome for number, outcome, _ in ATTEMPTS.list_all(connection, file.id)}
+        for sent in sendings:
+            if sent.attempt not in known:
+                known[sent.attempt] = ""
+                ATTEMPTS.insert(connection, file.id, sent.attempt, sent.left_at)
+        for number, outcome in known.items():
+            if not outcome:
+                ATTEMPTS.finish(connection, file.id, number, at, AttemptOutcome.NOT_SENT, _NEVER_LEFT)
+    if one.state is BatchState.SENDING:
+        one = sending.record_not_sent(connection, one)
+    if not dissolving.may_be_dissolved(connection, one):
+        raise DoesNotReconcile(
+            "lost_file_holds_what_left",
+            f"The file {one.message_id} may have left, and a file that left later holds payments of it.",
+            next_step="Ask the bank which of the two it has, and send nothing before that is clear.",
+        )
+    # A report of a moment since then speaks of the file that left.
+    dissolving.dissolve(connection, one, since, by)
 
 
 def _make_again(
@@ -240,6 +310,28 @@ def _as_it_was(
     part = 1 + batches.last_part(connection, cycle.id, sent.bank_code)
     total = sum(planned["amount_vnd"][row] for row in rows)
     return MadeBatch(sent.bank_code, part, value_date, total, digest, sent.message_id, tuple(rows))
+
+
+def _to_take_up(connection: Connection, bank_code: str = "") -> list[LostFile]:
+    """Without those that were dissolved and left in parts: a later file holds payments of theirs."""
+    return [
+        one for one in _not_taken_up(connection, bank_code) if one.is_settled or not _is_written_again(connection, one)
+    ]
+
+
+def _is_written_again(connection: Connection, one: LostFile) -> bool:
+    """Whether a file that left later holds a payment of this one. Only what a plan says is one is taken for one:
+    two files may well share other things that look like a reference."""
+    mine, other, later = lost_reference.alias("mine"), lost_reference.alias("other"), lost_file.alias("later")
+    shared = (
+        select(mine.c.reference)
+        .join(instruction, instruction.c.end_to_end_id == mine.c.reference)
+        .join(other, other.c.reference == mine.c.reference)
+        .join(later, later.c.id == other.c.lost_file_id)
+        .where(mine.c.lost_file_id == one.id, later.c.id > one.id, later.c.bank_code == one.sending.bank_code)
+        .where(instruction.c.bank_code == one.sending.bank_code)
+    )
+    return connection.execute(shared.limit(1)).first() is not None
 
 
 def _not_taken_up(connection: Connection, bank_code: str = "") -> list[LostFile]:

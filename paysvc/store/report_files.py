@@ -28,13 +28,17 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def read_sent_files(connection: Connection, cycle_id: int, as_of: datetime) -> dict[int, SentFile]:
-    """The files made for the cycle by the moment: batch id -> file, in the order of the batches."""
+    """The files made for the cycle by the moment: batch id -> file, in the order of the batches.
+
+    One that was dissolved by then is none of them: nothing of it ever left, and whom it was to pay is in others.
+    """
     sending = read_sending(connection, cycle_id, as_of)
     columns = bank_file.c
     rows = connection.execute(
         select(bank_file)
         .join(batch, batch.c.id == columns.batch_id)
         .where(batch.c.cycle_id == cycle_id, columns.created_at <= as_of)
+        .where(or_(batch.c.dissolved_at.is_(None), batch.c.dissolved_at > as_of))
         .order_by(columns.batch_id)
     ).mappings()
     return {

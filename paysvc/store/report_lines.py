@@ -22,12 +22,15 @@ from paysvc.core.first_road import (
     lines_of,
 )
 from paysvc.core.report_lines import LineColumns
+from paysvc.core.text_column import Int64
 from paysvc.domain.bank_returns import REFUSALS
 from paysvc.domain.report_lines import SENT, Said
 from paysvc.domain.report_records import SentFile
-from paysvc.store.packed import read_packed
+from paysvc.store.packed import Packed, read_packed
 from paysvc.store.tables import (
     bank_statement,
+    batch,
+    dissolved_payment,
     entitlement,
     inbound_file,
     instruction,
@@ -46,7 +49,7 @@ def read_lines(
     """
     facts = Facts(
         due=_due(connection, cycle_id),
-        instructions=_instructions(connection, cycle_id),
+        instructions=_instructions(connection, cycle_id, as_of),
         entries=_entries(connection, approved_at, as_of),
         said=_said(connection, cycle_id, as_of, sent_files),
         files=sent_files,
@@ -69,7 +72,14 @@ def _said(
             instruction.c.cycle_id == cycle_id,
             inbound_file.c.state == "ACCEPTED",
             inbound_file.c.decided_at <= as_of,
-            or_(status.status.in_(sorted(REFUSALS)), instruction.c.batch_id.in_(uncertain)),
+            or_(
+                status.status.in_(sorted(REFUSALS)),
+                instruction.c.batch_id.in_(uncertain),
+                # Where its batch was dissolved after the moment, the payment was in that one.
+                instruction.c.id.in_(
+                    select(dissolved_payment.c.instruction_id).where(dissolved_payment.c.batch_id.in_(uncertain))
+                ),
+            ),
         ),
     )
     found: dict[int, Said] = {}
@@ -102,9 +112,9 @@ def _due(connection: Connection, cycle_id: int) -> DueColumns:
     return every.take(np.argsort(every.id))
 
 
-def _instructions(connection: Connection, cycle_id: int) -> InstructionColumns:
+def _instructions(connection: Connection, cycle_id: int, as_of: datetime) -> InstructionColumns:
     """Cancelled ones (they never left) first, then the others, each by generation: a later one
-    takes the place of an earlier one."""
+    takes the place of an earlier one. Each is in the batch in which it was at the moment."""
     columns = instruction.c
     found = read_packed(
         connection,
@@ -121,9 +131,27 @@ def _instructions(connection: Connection, cycle_id: int) -> InstructionColumns:
         amount_vnd=found.numbers("amount_vnd"),
         channel=found.texts("channel"),
         bank=found.texts("bank_code"),
-        batch_id=found.numbers("batch_id", absent=0),
+        batch_id=_batches_then(connection, cycle_id, as_of, found),
     )
     return every.take(np.lexsort((found.numbers("generation"), found.flags("has_left"))))
+
+
+def _batches_then(connection: Connection, cycle_id: int, as_of: datetime, found: Packed) -> Int64:
+    """The batch of each instruction: the one of today, but for what a batch held that was dissolved after the moment.
+    A batch of today that was made later has no file at the moment, and is as good as none."""
+    today, ids = found.numbers("batch_id", absent=0), found.numbers("id")
+    held = dissolved_payment.c
+    then = read_packed(
+        connection,
+        select(held.instruction_id, held.batch_id)
+        .join_from(dissolved_payment, batch, batch.c.id == held.batch_id)
+        .where(batch.c.cycle_id == cycle_id, batch.c.created_at <= as_of, batch.c.dissolved_at > as_of),
+    )
+    if not then.count:
+        return today
+    order = np.argsort(ids)
+    today[order[np.searchsorted(ids, then.numbers("instruction_id"), sorter=order)]] = then.numbers("batch_id")
+    return today
 
 
 def _entries(connection: Connection, approved_at: datetime, as_of: datetime) -> BookedColumns:

@@ -246,21 +246,29 @@ def link_replacements(connection: Connection, cycle_id: int) -> None:
     )
 
 
-def overtaken(connection: Connection, cycle_id: int) -> dict[str, str]:
-    """Payments of a plan that are in no batch and must not leave, because another payment of the same
-    dues is live (the bank booked it late), or one of a programme that excludes its own in the same
-    month: EndToEndId -> that of the other one."""
+def overtaken(
+    connection: Connection,
+    cycle_id: int,
+    state: InstructionState = InstructionState.PLANNED,
+    batch_id: int | None = None,
+) -> dict[str, str]:
+    """Payments of a plan in this state (PLANNED: in no batch; BATCHED: in one that has not left) that must
+    not leave, because another payment of the same dues is live (the bank booked it late), or one of a
+    programme that excludes its own in the same month: EndToEndId -> that of the other one. With
+    `batch_id` those of that batch are among them, and not every payment of the plan is looked at.
+    """
+    one = instruction.c
     rows = connection.execute(
         select(instruction.c.end_to_end_id, func.min(OTHER.c.end_to_end_id))
         .join_from(SAME_DUES, instruction, instruction.c.entitlement_id == MINE.c.entitlement_id)
         .where(
-            instruction.c.cycle_id == cycle_id,
-            instruction.c.generation > 0,
+            one.cycle_id == cycle_id if batch_id is None else one.batch_id == batch_id,
+            one.generation > 0,
             # As of every earlier payment of dues that are carried anew: few, however long the history.
             _THEIRS.c.released_at.is_not(None),
-            instruction.c.state == InstructionState.PLANNED.value,
+            instruction.c.state == state.value,
             OTHER.c.is_live,
         )
         .group_by(instruction.c.end_to_end_id)
     )
-    return stacked_payments.overtaken(connection, cycle_id) | {row[0]: row[1] for row in rows}
+    return stacked_payments.overtaken(connection, cycle_id, state) | {row[0]: row[1] for row in rows}

@@ -26,7 +26,7 @@ _BESIDE = (
 _OF_RELEASED = f" FROM resubmission r CROSS JOIN instruction o{_BESIDE} AND r.approved_at IS NOT NULL"
 _OVERTAKEN = text(
     f"SELECT i.end_to_end_id, MIN(o.end_to_end_id){_OF_RELEASED} AND o.id = r.instruction_id AND o.is_live"
-    " AND +i.cycle_id = :cycle_id AND i.state = :planned GROUP BY i.end_to_end_id"
+    " AND +i.cycle_id = :cycle_id AND i.state = :state GROUP BY i.end_to_end_id"
 )
 _BOTH_LEFT = text(
     f"SELECT DISTINCT o.id, i.id{_OF_RELEASED} AND o.id = r.instruction_id AND o.is_live AND i.is_live"
@@ -36,10 +36,10 @@ _FROM_THESE = f" FROM instruction o{_BESIDE} AND o.id IN :ids"
 _OF_THESE = text(f"SELECT DISTINCT o.id, i.id{_FROM_THESE}").bindparams(bindparam("ids", expanding=True))
 
 
-def overtaken(connection: Connection, cycle_id: int) -> dict[str, str]:
-    """Payments of a plan that are in no batch and must not leave, because one of another programme of
-    their group was booked late: EndToEndId -> that of the other one."""
-    rows = connection.execute(_OVERTAKEN, {"cycle_id": cycle_id, "planned": InstructionState.PLANNED.value})
+def overtaken(connection: Connection, cycle_id: int, state: InstructionState) -> dict[str, str]:
+    """Payments of a plan in this state that must not leave, because one of another programme of their
+    group was booked late: EndToEndId -> that of the other one."""
+    rows = connection.execute(_OVERTAKEN, {"cycle_id": cycle_id, "state": state.value})
     return {row[0]: row[1] for row in rows}
 
 

@@ -21,6 +21,7 @@ from paysvc.domain.books import MOST_NAMED, Difference, Equation, Examined
 from paysvc.domain.instructions import NOT_LIVE, BatchState, InstructionState
 from paysvc.domain.money import VND
 from paysvc.store.attempts import AttemptOutcome
+from paysvc.store.dissolved_checks import dissolved
 from paysvc.store.returns import FileState
 from paysvc.store.tables import (
     audit_event,
@@ -51,7 +52,12 @@ _CLOCK = timedelta(hours=1)
 def states(connection: Connection) -> Examined:
     """Each batch against ledger and trail; each payment against its batch and all that its bank said of it."""
     of_batches, count = _batch_states(connection)
-    found = [*of_batches, *_payment_states(connection), *_misplaced_statuses(connection)]
+    found = [
+        *of_batches,
+        *dissolved(connection, _dissolved_at(connection)),
+        *_payment_states(connection),
+        *_misplaced_statuses(connection),
+    ]
     count += connection.execute(select(func.count()).select_from(instruction)).scalar_one()
     return Examined(Equation.STATES, count, tuple(found))
 
@@ -137,6 +143,7 @@ def _state(refused: ColumnElement[bool], completed: ColumnElement[bool], foreign
     return case(
         (one.batch_id.is_(None), of.PLANNED.value),
         (batch.c.id.is_(None), "in a batch that is not there"),
+        (batch.c.state == BatchState.DISSOLVED.value, "in a batch that was dissolved"),
         (is_there, at_the_bank),
         (batch.c.state == BatchState.UNKNOWN.value, of.UNKNOWN.value),
         else_=of.BATCHED.value,
@@ -193,6 +200,18 @@ def _last_told(connection: Connection) -> dict[str, str]:
             found[event.subject.removeprefix("batch:")] = event.detail["state"]
         for message_id in (*event.detail.get("taken_up", ()), *event.detail.get("in_question", ())):
             found[message_id] = BatchState.UNKNOWN.value
+        for message_id in event.detail.get("dissolved", ()):
+            found[message_id] = BatchState.DISSOLVED.value
+    return found
+
+
+def _dissolved_at(connection: Connection) -> dict[str, str]:
+    """MsgId -> when its batch was dissolved, by the trail."""
+    found: dict[str, str] = {}
+    for event in _events(connection, "submit-batches", "recover"):
+        if "dissolved_at" in event.detail:
+            found[event.subject.removeprefix("batch:")] = event.detail["dissolved_at"]
+        found.update(event.detail.get("dissolved", {}))
     return found
 
 
@@ -203,9 +222,12 @@ def attempts(connection: Connection) -> Examined:
     """Every try at handing a file over, as it is kept and as the trail tells of it.
 
     The rows say from when on a bank remembers a file (its duplicate window), and whether it may
-    have it at all. Only what left before a database was put back is in rows alone.
+    have it at all. Only what left before a database was put back is in rows alone, or, where a file that
+    left later proves it, what did not leave then.
     """
     kept = _kept_attempts(connection)
+    recovered = [event.detail.get("dissolved", ()) for event in _events(connection, "recover")]
+    unsent = {f"batch:{message_id}" for of_event in recovered for message_id in of_event}
     found = []
     begun = set()
     for event in _events(connection, "submit-batches", "recall-payments"):
@@ -226,7 +248,8 @@ def attempts(connection: Connection) -> Examined:
             # UNKNOWN: others had closed it before its sender came to tell.
             found.append(Difference(Equation.ATTEMPTS, subject, ended, row.outcome or "under way"))
     for subject, number in kept.keys() - begun:
-        if kept[subject, number].outcome != AttemptOutcome.UNKNOWN:
+        is_unsent = subject in unsent and kept[subject, number].outcome == AttemptOutcome.NOT_SENT
+        if kept[subject, number].outcome != AttemptOutcome.UNKNOWN and not is_unsent:
             what = f"attempt {number} of {subject.replace(':', ' ')}"
             found.append(Difference(Equation.ATTEMPTS, what, "none", kept[subject, number].outcome or "under way"))
     return Examined(Equation.ATTEMPTS, max(len(kept), len(begun)), tuple(sorted(found)[:MOST_NAMED]))

@@ -116,6 +116,8 @@ def _answered(connection: Connection, bank_code: str, said: BankReturns) -> dict
         one = batches.find_by_message_id(connection, bank_code, message_id)
         if one is None or bank_files.find_file(connection, one.id) is None:
             raise MustWait("message_unknown", "It answers a file that is not known to have been written here.")
+        if one.state is BatchState.DISSOLVED:
+            raise MustWait("message_dissolved", f"It answers {message_id}, of which nothing left for this bank.")
         answered[message_id] = one
     return answered
 

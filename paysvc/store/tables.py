@@ -636,8 +636,20 @@ batch = Table(
     Column("state", String(12), nullable=False),
     Column("version", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("dissolved_at", Instant),
     UniqueConstraint("cycle_id", "bank_code", "part"),
     CheckConstraint("count > 0 AND sum_vnd > 0", name="not_empty"),
+    CheckConstraint("(state = 'DISSOLVED') = (dissolved_at IS NOT NULL)", name="dissolved_by_state"),
+)
+
+#: What a batch held that was dissolved: its payments are in other batches since, or in none. Rows never change.
+dissolved_payment = Table(
+    "dissolved_payment",
+    metadata,
+    Column("batch_id", ForeignKey("batch.id"), primary_key=True),
+    #: Row of the batch, from 0.
+    Column("position", Integer, primary_key=True),
+    Column("instruction_id", Id, nullable=False),
 )
 
 #: U4: the exact bytes that leave, in the vault under their digest. Rows never change.
@@ -703,7 +715,7 @@ lost_reference = Table(
     "lost_reference",
     metadata,
     Column("lost_file_id", ForeignKey("lost_file.id"), primary_key=True),
-    Column("reference", String(35), primary_key=True),
+    Column("reference", String(35), primary_key=True, index=True),
 )
 
 #: U5: every file a bank gave us, by digest; the bytes are in the vault.

@@ -18,7 +18,7 @@ from .model_facts import Facts, change_counter, read_facts
 from .model_office import BANK_OPTIONS, PEOPLE, Desk
 
 #: Ways that an instruction may go, by what the states mean; anything else is a lost or a made-up fact.
-_FINAL = {"SENT", "REFUSED"}
+_FINAL = {"SENT", "REFUSED", "DISSOLVED"}
 _KNOWN = {"PLANNED", "BATCHED", "SENT", "UNKNOWN", "SETTLED", "REJECTED", "RETURNED", "DISPUTED"}
 
 
@@ -226,6 +226,7 @@ class Invariants(RuleBasedStateMachine):
     def every_payment_is_in_one_state_with_its_file(self) -> Iterator[str]:
         fitting = {
             "SEALED": {"BATCHED"},
+            "DISSOLVED": set(),
             "SENDING": {"BATCHED"},
             "UNKNOWN": {"UNKNOWN"},
             "SENT": _KNOWN - {"PLANNED", "BATCHED", "UNKNOWN"},
