@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paysvc import verify_bank_files
 from paysvc.cli.main import paysvc
 from paysvc.clock import FixedClock, vietnam_day
 from paysvc.config import read_settings
@@ -255,6 +256,15 @@ def test_a_letter_says_what_two_officers_recorded() -> None:
     assert [(one.message_id, one.status, one.reason_code) for one in files.groups] == [("M1", "RCVD", "")]
     with pytest.raises(FileRefused, match="another bank"):
         read_letter("AGRI", one.file)
+
+
+def test_who_verifies_a_report_reads_letters_without_the_bank() -> None:
+    one = approved()
+    read = verify_bank_files._read_returns("VCB", "a dialect that is nowhere installed", "any-name", one.file)
+    assert read is not None
+    assert read.kind == "letter"
+    with pytest.raises(FileRefused):
+        verify_bank_files._read_returns("AGRI", "iso20022", one.file_name, one.file)
 
 
 @pytest.mark.parametrize(
