@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -33,6 +35,7 @@ from paysvc.services.record_letters import (
 )
 from paysvc.services.resubmit_payments import list_proposals, propose_resubmission
 from paysvc.signing import open_or_create_signer
+from paysvc.store import snapshot
 from paysvc.store.bank_letters import StoredLetter
 from paysvc.store.engine import Database
 from paysvc.store.returns import FileState
@@ -552,4 +555,54 @@ def test_a_scan_that_is_gone_or_changed_is_told(office: PayingOffice) -> None:
     path.unlink()
     assert told() == [f"{SCAN_FORGED}: scan of letter {found.id}: expected readable, found file_not_in_vault"]
     path.write_bytes(kept)
+    agrees(office)
+
+
+# ------------------------------------------------------------------------ kept, and at once
+
+
+def test_no_backup_and_no_restore_passes_without_the_scans(office: PayingOffice, tmp_path: Path) -> None:
+    """Both ask for every digest that the copy of the database names."""
+    recorded = record(office, "not_made", contradict(office))
+    facts = snapshot.copy_out(office.database, tmp_path / "copy")
+    assert recorded.content.scan_sha256 in facts.digests
+
+
+@pytest.mark.parametrize("deed", ["approve", "decline"])
+def test_of_officers_who_decide_at_once_one_does(office: PayingOffice, deed: str) -> None:
+    one = contradict(office)
+    recorded = record(office, "not_made", one)
+    barrier = Barrier(3)
+
+    def decide(number: int) -> str:
+        barrier.wait()
+        try:
+            if number and deed == "decline":
+                decline_letter(office.database, office.clock, APPROVER, letter_id=recorded.id, reason="khác")
+            else:
+                agree(office, recorded, Officer(f"approver.{number}", Role.APPROVER))
+        except Conflict as failure:
+            return failure.code
+        return "done"
+
+    with ThreadPoolExecutor(3) as pool:
+        ends = sorted(pool.map(decide, range(3)))
+    assert ends == ["done", "letter_decided", "letter_decided"]
+    with office.database.read() as connection:
+        files = connection.execute(select(func.count()).select_from(inbound_file)).scalar_one()
+        (found,) = list_letters(office.database, AUDITOR, only_open=False)
+    assert files == 2 + (found.approved_by is not None)
+    agrees(office)
+
+
+def test_the_same_paper_recorded_at_once_is_one_letter(office: PayingOffice) -> None:
+    one = contradict(office)
+    barrier = Barrier(3)
+
+    def write_down(_: int) -> int:
+        barrier.wait()
+        return record(office, "not_made", one).id
+
+    with ThreadPoolExecutor(3) as pool:
+        assert len(set(pool.map(write_down, range(3)))) == 1
     agrees(office)
