@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from paysvc import failpoints
-from paysvc.bank_interface import BankFile, OutcomeUnknown
+from paysvc.bank_interface import BankFile, BankRefused, OutcomeUnknown
 from paysvc.bank_registry import BankRegistry
 from paysvc.clock import FixedClock
 from paysvc.domain.bank_letters import KIND, MAX_SCAN_BYTES, About, ApprovedLetter, LetterContent, Named, Says
@@ -23,6 +23,7 @@ from paysvc.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound, P
 from paysvc.domain.officers import Officer, Role
 from paysvc.sealing import Sealer
 from paysvc.services.check_books import check_books
+from paysvc.services.collect_returns import collect_returns
 from paysvc.services.publish_report import publish_report
 from paysvc.services.recall_payments import recall_payments
 from paysvc.services.reconcile_returns import reconcile_returns
@@ -313,6 +314,46 @@ def test_every_order_of_files_letters_and_statements_gives_one_state(
     agrees(office)
 
 
+@pytest.mark.parametrize("is_statement_first", [True, False])
+def test_a_letter_and_a_statement_that_wait_together_end_as_one(office: PayingOffice, is_statement_first: bool) -> None:
+    """Both were there before either was taken: the booking holds, and the letter's word is kept beside it."""
+    one = contradict(office)
+    recorded = record(office, "not_made", one)
+    steps: list[Callable[[], object]] = [
+        lambda: office.bank().put_out("statement", office.statement((one, True))),
+        lambda: collect_returns(office.database, office.vault, office.banks, office.clock, SYSTEM),
+    ]
+    steps.insert(2 if is_statement_first else 0, lambda: agree(office, recorded))
+    for step in steps:
+        step()
+        office.clock.advance(timedelta(minutes=1))
+    kinds = ["statement", KIND] if is_statement_first else [KIND, "statement"]
+    assert take(office) == [(kind, "ACCEPTED", "") for kind in kinds]
+    row = office.payments()[one]
+    assert (row.state, row.letter_word, office.paid_vnd(), office.discrepancies()) == ("SETTLED", "not_made", BTXH, [])
+    agrees(office)
+
+
+def test_a_bank_that_made_what_it_had_refused_as_a_whole_is_asked(office: PayingOffice) -> None:
+    """The file was REFUSED at the door and its money is free; a letter says that a payment of it was made."""
+
+    def refusing(file: BankFile) -> str:
+        raise BankRefused("AM18", "other number")
+
+    office.approve(office.plan("2026-12"))
+    office.bank().script.append(refusing)
+    office.send("2026-12")
+    (one,) = office.payments_of("2026-12")
+    letter(office, "made", one)
+    assert (office.state_of(one), office.discrepancies()) == ("DISPUTED", [("disputed", one)])
+    agrees(office)
+    letter(office, "not_made", one, number="89/NHNo")
+    assert office.state_of(one) == "DISPUTED"
+    office.book((one, True))
+    assert office.state_of(one) == "SETTLED"
+    agrees(office)
+
+
 # ----------------------------------------------------------------------- what is refused
 
 
@@ -428,18 +469,23 @@ def test_two_officers_and_the_content_that_was_looked_at(office: PayingOffice) -
     assert len(list_letters(office.database, AUDITOR, only_open=False)) == 1
 
 
-@pytest.mark.parametrize("moment", ["begun", "written", "committed"])
-@pytest.mark.parametrize("step", ["propose_letter", "approve_letter"])
+_PLACES = [
+    *((step, f"services.record_letters.{step} {moment}")
+      for step in ("propose_letter", "approve_letter") for moment in ("begun", "written", "committed")),
+    *(("approve_letter", f"store.vault.Vault.put {moment}") for moment in ("written", "synced", "renamed", "kept")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("step", "place"), _PLACES)
 def test_a_crash_at_each_place_leaves_one_letter_and_one_file(
-    office: PayingOffice, monkeypatch: pytest.MonkeyPatch, step: str, moment: str
+    office: PayingOffice, monkeypatch: pytest.MonkeyPatch, step: str, place: str
 ) -> None:
     one = contradict(office)
 
     def crashing(act: Callable[[], StoredLetter]) -> StoredLetter:
-        place = f"services.record_letters.{step} {moment}=fail"
         with monkeypatch.context() as patch:
-            patch.setattr(failpoints, "_armed", failpoints._read({"PAYSVC_FAILPOINTS": place}))
-            with pytest.raises(OSError, match=moment):
+            patch.setattr(failpoints, "_armed", failpoints._read({"PAYSVC_FAILPOINTS": f"{place}=fail"}))
+            with pytest.raises(OSError, match=place.split()[1]):
                 act()
         office.clock.advance(timedelta(seconds=1))
         return act()

@@ -10,7 +10,7 @@ from flask import Response
 from flask_smorest import Blueprint
 from marshmallow import Schema, fields, validate
 
-from paysvc.domain.bank_letters import MAX_NAMES, About, Named, Says
+from paysvc.domain.bank_letters import MAX_NAMES, MAX_SCAN_BYTES, About, Named, Says
 from paysvc.domain.errors import InvalidInput
 from paysvc.services import record_letters as recording
 from paysvc.store.bank_letters import StoredLetter
@@ -26,7 +26,10 @@ class LetterRequestSchema(Schema):
     number = fields.String(required=True, validate=validate.Length(1, 80), metadata={"example": "214/CV-VCB"})
     dated = fields.Date(required=True)
     scan_base64 = fields.String(
-        required=True, metadata={"description": "The bytes of the scan; they are kept, sealed."}
+        required=True,
+        # Four letters for three bytes.
+        validate=validate.Length(max=MAX_SCAN_BYTES // 3 * 4 + 4),
+        metadata={"description": "The bytes of the scan; they are kept, sealed."},
     )
     says = fields.Enum(Says, by_value=True, required=True)
     about = fields.Enum(About, by_value=True, required=True)
