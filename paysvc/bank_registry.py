@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from paysvc.bank_interface import BankAdapter, BankSettings, Channel
 from paysvc.core.duplicates import refusals_of_copies_set_aside
 from paysvc.core.messages import BankReturns
+from paysvc.core.scan_letter import is_letter, read_letter
 from paysvc.domain.errors import BadSetting, NotFound
 
 GROUP = "paysvc.bank_adapters"
@@ -23,7 +24,12 @@ class Bank:
     written_by: str
 
     def read_returns(self, name: str, content: bytes) -> BankReturns:
-        """What a file of this bank says; what it says of second copies moves nothing. Raises as the adapter does."""
+        """What a file of this bank says, or a letter of it; what it says of second copies moves nothing.
+
+        Raises as the adapter does.
+        """
+        if is_letter(content):
+            return read_letter(self.settings.code, content)
         return refusals_of_copies_set_aside(self.adapter.parse_returns(name, content))
 
 

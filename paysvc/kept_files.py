@@ -17,7 +17,7 @@ from paysvc.core.scan_xml import message_name
 from paysvc.domain.bank_returns import MergedStatus, merge_status
 from paysvc.domain.books import Difference, Equation, Examined
 from paysvc.domain.errors import FileRefused, NotFound, PaysvcError
-from paysvc.store import file_checks, statements
+from paysvc.store import file_checks, letter_checks, statements
 from paysvc.store.engine import Database
 from paysvc.store.lost_files import references_in
 from paysvc.store.state_checks import file_subject
@@ -38,6 +38,7 @@ class KeptFiles:
         yield self._sent()
         yield self._returned()
         yield self._statuses()
+        yield self._scans()
 
     # ------------------------------------------------------------------------ what left
 
@@ -129,6 +130,21 @@ class KeptFiles:
                 words = f"{lacking} lacking, {strange} that it does not say"
                 found.append(Difference(Equation.STATUS_FILES, subject, "the statuses of its file", words))
         return Examined(Equation.STATUS_FILES, len(files), tuple(found))
+
+    def _scans(self) -> Examined:
+        """The scan of every letter; the letter itself is read with the status files."""
+        with self.database.read() as connection:
+            letters, found = letter_checks.scans(connection), []
+        for row in letters:
+            try:
+                size = len(self.vault.get(row.scan_sha256))
+            except PaysvcError as failure:
+                found.append(Difference(Equation.LETTER_SCANS, f"scan of letter {row.id}", "readable", failure.code))
+                continue
+            if size != row.scan_size:
+                sizes = (f"{row.scan_size} bytes", f"{size} bytes")
+                found.append(Difference(Equation.LETTER_SCANS, f"scan of letter {row.id}", *sizes))
+        return Examined(Equation.LETTER_SCANS, len(letters), tuple(found))
 
     def _kept(self, file_id: int) -> Counter[file_checks.StatusRow]:
         with self.database.read() as connection:

@@ -16,6 +16,7 @@ from paysvc.core.messages import BankReturns
 from paysvc.core.proof import exact_sum, problems_of
 from paysvc.core.report_lines import LineColumns
 from paysvc.core.scan_camt import read_camt
+from paysvc.core.scan_letter import is_letter, read_letter
 from paysvc.core.scan_mt940 import read_mt940
 from paysvc.core.scan_pain001 import ORDERS, read_pain001
 from paysvc.core.scan_pain002 import read_pain002
@@ -38,7 +39,7 @@ def check_bank_files(folder: Path, report: Report, intact: set[str], lines: Line
     """Read every bank file again whose dialect can be read here, and judge the lines by them.
 
     Yields a part for each bank and for each file that contradicts the report. A dialect is
-    readable when it is ISO 20022 or MT940, or when the adapter that the report names is
+    readable when it is ISO 20022, MT940 or a recorded letter, or when the adapter that the report names is
     installed; other files are covered by their digests, and it says so.
     """
     dialects = {one["code"]: one["dialect"] for one in report["banks"]}
@@ -54,7 +55,8 @@ def check_bank_files(folder: Path, report: Report, intact: set[str], lines: Line
         unreadable = 0
         for one in received:
             try:
-                read = _read_returns(dialects.get(code, ""), one["name"], (folder / one["path"]).read_bytes())
+                content = (folder / one["path"]).read_bytes()
+                read = _read_returns(code, dialects.get(code, ""), one["name"], content)
             except FileRefused as refusal:
                 yield one["path"], _FAILED, f"It cannot be read: {refusal.message}"
                 continue
@@ -109,8 +111,10 @@ def _are_lines(payments: SentColumns, lines: LineColumns) -> bool:
     return is_each_once and np.array_equal(lines.amount_vnd[at], payments.amount_vnd)
 
 
-def _read_returns(dialect: str, name: str, content: bytes) -> BankReturns | None:
-    """What a file says, or None when nothing here reads its dialect. Raises `FileRefused`."""
+def _read_returns(code: str, dialect: str, name: str, content: bytes) -> BankReturns | None:
+    """What a file of this bank says, or None when nothing here reads its dialect. Raises `FileRefused`."""
+    if is_letter(content):
+        return read_letter(code, content)
     start = content[:200].lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(b"<"):
         message = message_name(content)

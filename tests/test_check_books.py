@@ -18,7 +18,11 @@ from paysvc.services.manage_officers import SYSTEM_OFFICER
 from paysvc.wiring import wire
 
 from .finished_month import Demo
+from .test_bank_letters import LETTER_FORGINGS, SCAN_FORGED
 from .test_forged_books import FORGINGS, READ_AGAIN
+
+#: The month of the demo has no letters of banks; they are looked at where there are.
+NOT_IN_THE_DEMO = {"letters", "letter-scans"}
 
 
 def check(demo: Demo, *words: str, role: str = "auditor") -> tuple[int, dict[str, dict[str, Any]]]:
@@ -47,7 +51,7 @@ def test_the_books_of_a_finished_month_agree(copied: Demo) -> None:
     assert set(MEANING) == set(Equation)
     assert all(row["differences"] == 0 for row in rows.values())
     # Nothing agrees because nothing was looked at.
-    assert all(row["examined"] > 0 for row in rows.values())
+    assert {name for name, row in rows.items() if row["examined"] == 0} == NOT_IN_THE_DEMO
     assert rows["plans"]["examined"] > 1_200
     assert rows["bookings"]["examined"] > 1_000
 
@@ -187,7 +191,8 @@ def test_what_was_changed_behind_the_programs_back_is_found(copied: Demo, what: 
 def test_every_equation_can_be_broken() -> None:
     broken = set().union(*(broken for _, broken in CHANGES.values()))
     named = {word.partition(":")[0] for _, words in FORGINGS.values() for word in words}
-    assert broken | named | {READ_AGAIN} == {one.value for one in Equation}
+    of_letters = {equation for _, equation, _ in LETTER_FORGINGS} | {SCAN_FORGED}
+    assert broken | named | {READ_AGAIN} | of_letters == {one.value for one in Equation}
 
 
 def test_differences_are_rows_without_personal_data(copied: Demo) -> None:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import reduce
 from itertools import permutations
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paysvc.domain.bank_returns import REFUSALS, STATUS_RANK, MergedStatus, NextStep, merge_status, next_step
+from paysvc.domain.bank_returns import (
+    REFUSALS,
+    STATUS_RANK,
+    LetterWord,
+    MergedStatus,
+    NextStep,
+    merge_letter,
+    merge_status,
+    next_step,
+)
 
 REPORTS = st.lists(st.sampled_from([*STATUS_RANK, *REFUSALS, "XXXX"]), max_size=5)
 
@@ -23,6 +34,34 @@ def test_every_order_and_repetition_gives_one_state(reports: list[str]) -> None:
     for order in permutations(reports):
         assert merged(list(order)) == expected
         assert merged(list(order) * 2) == expected
+
+
+WORDS = st.lists(
+    st.tuples(st.just(merge_status), st.sampled_from([*STATUS_RANK, *REFUSALS]))
+    | st.tuples(st.just(merge_letter), st.sampled_from(["RCVD", "ACSC", "RJCT"])),
+    max_size=5,
+)
+
+
+@given(WORDS)
+def test_letters_among_files_make_no_order_either(words: list[tuple[Any, str]]) -> None:
+    def joined(order: Iterable[tuple[Any, str]]) -> MergedStatus:
+        return reduce(lambda before, word: word[0](before, word[1]), order, MergedStatus())
+
+    expected = joined(words)
+    for order in permutations(words):
+        assert joined(order) == expected
+        assert joined(order * 2) == expected
+
+
+def test_a_letter_is_the_last_word_unless_another_contradicts_it() -> None:
+    disputed = merged(["ACSC", "RJCT"])
+    denied = merge_letter(disputed, "RJCT")
+    assert (denied.letter, denied.is_disputed) == (LetterWord.NOT_MADE, False)
+    assert not merge_status(denied, "ACCC").is_disputed
+    assert (merge_letter(denied, "ACSC").letter, merge_letter(denied, "ACSC").is_disputed) == (LetterWord.BOTH, True)
+    assert merge_letter(disputed, "RCVD") == disputed
+    assert merge_letter(merged(["RJCT"]), "ACSC").is_disputed
 
 
 def test_a_late_lower_status_does_not_take_anything_back() -> None:

@@ -18,7 +18,19 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Connection, LargeBinary, String, Table, Text, UniqueConstraint, insert, select, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from paysvc.clock import FixedClock
@@ -36,10 +48,12 @@ from paysvc.store.returns import FILE_NEXT
 from paysvc.store.tables import (
     approval,
     bank_file,
+    bank_letter,
     bank_statement,
     batch,
     beneficiary,
     discrepancy,
+    fetched_name,
     inbound_file,
     instant_text,
     lost_file,
@@ -80,6 +94,12 @@ APPROVAL = (
     " SELECT 900, {cycle}, {content}, '{maker}', '{approver}', '{now}' FROM payment_cycle WHERE id = {cycle}"
 )
 
+LETTER = (
+    "INSERT INTO bank_letter (id, bank_code, number, dated, says, scan_sha256, scan_size, content, content_sha256,"
+    " proposed_by, proposed_at, approved_by, approved_at, inbound_file_id, closed_by, closed_at) SELECT {id},"
+    " bank_code, number, dated, says, scan_sha256, scan_size, content, {{twos}}, 'maker.lan', proposed_at, {more}"
+    " FROM bank_letter WHERE id = 2"
+)
 RESUBMISSION = (
     "INSERT INTO resubmission (id, instruction_id, state, status_file_id, status_position, statement_id, line_position,"
     " refused_batch_id, reason_code, proposed_by, proposed_at, approved_by, approved_at)"
@@ -149,6 +169,46 @@ TRIGGERS: dict[str, list[str]] = {
         "UPDATE inbound_file SET reason = 'x' WHERE state = 'ACCEPTED'",
         "UPDATE inbound_file SET decided_at = '{later}' WHERE state = 'ACCEPTED'",
     ],
+    "inbound_file_letter_approved": [
+        # That the bank put out itself; that waited; beside one that is a letter.
+        "UPDATE inbound_file SET state = 'ACCEPTED', kind = 'letter' WHERE id = 6",
+        "UPDATE inbound_file SET state = 'ACCEPTED', kind = 'letter' WHERE state = 'PARKED'",
+        "UPDATE inbound_file SET state = 'ACCEPTED', kind = 'letter' WHERE id IN (5, 6)",
+    ],
+    "bank_letter_starts_as_proposal": [
+        LETTER.format(id=900, more="'approver.thu', '{now}', 2, NULL, NULL"),
+        LETTER.format(id=900, more="NULL, NULL, NULL, 'approver.thu', '{now}'"),
+    ],
+    "bank_letter_fixed": [
+        f"UPDATE bank_letter SET {change} WHERE id = 2"
+        for change in (
+            "id = 77",
+            "bank_code = 'VCB'",
+            "number = '1'",
+            "dated = '2026-12-08'",
+            "says = 'not_made'",
+            "scan_sha256 = {ones}",
+            "scan_size = 1",
+            "content = 'x'",
+            "content_sha256 = {ones}",
+            "proposed_by = 'maker.tam'",
+            "proposed_at = '{later}'",
+        )
+    ],
+    "bank_letter_decided_stays": [
+        "UPDATE bank_letter SET approved_by = 'approver.thu' WHERE id = 1",
+        "UPDATE bank_letter SET approved_by = NULL, approved_at = NULL, inbound_file_id = NULL WHERE id = 1",
+        "UPDATE bank_letter SET inbound_file_id = 2 WHERE id = 1",
+        "UPDATE bank_letter SET closed_by = NULL, closed_at = NULL WHERE id = 3",
+        "UPDATE bank_letter SET close_reason = 'x' WHERE id = 3",
+    ],
+    "bank_letter_is_a_file_of_its_own": [
+        # No file; of another bank; that was decided; that came at another time; that the bank put out itself.
+        f"UPDATE bank_letter SET approved_by = 'approver.thu', approved_at = '{{{at}}}', inbound_file_id = {file}"
+        " WHERE id = 2"
+        for file, at in ((77, "now"), (7, "now"), (4, "now"), (2, "later"), (6, "now"))
+    ],
+    "bank_letter_never_delete": ["DELETE FROM bank_letter WHERE id = 1", "DELETE FROM bank_letter WHERE id = 2"],
     "bank_statement_never_update": ["UPDATE bank_statement SET account = 'x'"],
     "bank_statement_never_delete": ["DELETE FROM bank_statement WHERE id = 2"],
     "statement_line_never_delete": ["DELETE FROM statement_line"],
@@ -332,6 +392,7 @@ TRIGGERS: dict[str, list[str]] = {
         SECOND.replace("PLANNED", "SETTLED"),
         SECOND.replace("'PLANNED', {true}", "'CANCELLED', {false}"),
         SECOND.replace("is_live)", "is_live, batch_id)").replace("{true}", "{true}, 1"),
+        SECOND.replace("is_live)", "is_live, letter_word)").replace("{true}", "{true}, 'not_made'"),
     ],
     "instruction_life": [
         "UPDATE instruction SET state = 'SENT' WHERE cycle_id = 1",
@@ -339,6 +400,18 @@ TRIGGERS: dict[str, list[str]] = {
         "UPDATE instruction SET state = 'BATCHED', is_live = {true} WHERE id = {refused}",
         "UPDATE instruction SET state = 'REJECTED', is_live = {false} WHERE id = {BOOKED}",
         "UPDATE instruction SET state = 'LOST' WHERE cycle_id IN (1, 6)",
+    ],
+    "instruction_letter_word_on_a_letter": [
+        "UPDATE instruction SET letter_word = 'not_made' WHERE id = {refused}",
+        "UPDATE instruction SET letter_word = 'made' WHERE id = {refused}",
+        # A letter says the one of it, and the other is in no letter; a letter that was not approved; no letter.
+        "UPDATE instruction SET letter_word = 'both' WHERE id = {lettered}",
+        "UPDATE instruction SET letter_word = 'made' WHERE id = {proposed}",
+        "UPDATE instruction SET letter_word = 'not_made' WHERE id = {again}",
+    ],
+    "instruction_letter_word_stands": ["UPDATE instruction SET letter_word = '' WHERE id = {lettered}"],
+    "instruction_dispute_ended_by_letter": [
+        "UPDATE instruction SET state = 'REJECTED', is_live = {false} WHERE id = {OVERTAKEN}"
     ],
     "instruction_stays_in_batch": [
         "UPDATE instruction SET batch_id = NULL WHERE id = {refused}",
@@ -613,6 +686,30 @@ CONSTRAINTS: dict[tuple[str, ...], list[str]] = {
             ("{LATE}", "R9", "SENT"),
         )
     ],
+    (
+        "a letter is recorded and approved by two, once, as one file",
+        "ck_bank_letter_two_people",
+        "ck_bank_letter_decided_once",
+        "ck_bank_letter_decided_once",
+        "uq_bank_letter_inbound_file_id",
+        "fk_bank_letter_inbound_file_id",
+        "ck_bank_letter_known_word",
+        "uq_bank_letter_standing",
+    ): [
+        "UPDATE bank_letter SET approved_by = proposed_by, approved_at = '{now}', inbound_file_id = 2 WHERE id = 2",
+        "UPDATE bank_letter SET approved_by = 'a.b', approved_at = '{now}' WHERE id = 2",
+        (
+            "UPDATE bank_letter SET approved_by = 'a.b', approved_at = '{now}', inbound_file_id = 2, closed_by = 'a.b',"
+            " closed_at = '{now}' WHERE id = 2"
+        ),
+        "UPDATE bank_letter SET approved_by = 'a.b', approved_at = '{now}', inbound_file_id = 5 WHERE id = 2",
+        "UPDATE bank_letter SET approved_by = 'a.b', approved_at = '{now}', inbound_file_id = 77 WHERE id = 2",
+        "UPDATE bank_letter SET says = 'perhaps' WHERE id = 2",
+        LETTER.format(id=900, more="NULL, NULL, NULL, NULL, NULL").replace("{twos}", "content_sha256"),
+    ],
+    ("letters say one of three things of a payment", "ck_instruction_known_letter_word"): [
+        "UPDATE instruction SET letter_word = 'perhaps' WHERE id = {refused}"
+    ],
     ("U3 an id is given once", "uq_instruction_end_to_end_id"): [
         INSTRUCTION.format(
             line="(SELECT id FROM entitlement WHERE cycle_id = 3 AND disposition = 'held')",
@@ -796,7 +893,7 @@ def world(database: Database, sealer: Sealer, clock: FixedClock, maker: Officer,
     with database.write() as connection:
         connection.execute(text("UPDATE approval SET cancelled_at = approved_at WHERE cycle_id = 6"))
         connection.execute(text(line_of(1, 0, of="{BOOKED}").format(**values)))
-    return World(database, values)
+    return _with_letters(World(database, values), clock.now())
 
 
 def _paid_again(province: Province, clock: FixedClock, maker: Officer, approver: Officer) -> dict[str, str]:
@@ -1112,6 +1209,45 @@ def _dissolve_some(connection: Connection, at: datetime) -> None:
     connection.execute(
         text("UPDATE instruction SET state = 'PLANNED', batch_id = NULL, batch_position = NULL WHERE batch_id = 7")
     )
+
+
+def _with_letters(world: World, at: datetime) -> World:
+    """Letter 1 is approved and file 5, letter 2 waits, letter 3 was declined. File 6 was fetched, file 7 is another
+    bank's. A payment is named in the first, and one is DISPUTED."""
+    with world.database.write() as connection:
+        for number, bank_code in ((5, "AGRI"), (6, "AGRI"), (7, "VCB")):
+            connection.execute(
+                insert(inbound_file).values(
+                    id=number, bank_code=bank_code, name=f"in{number}", sha256=bytes([number]) * 32, size=9,
+                    received_at=at, state="STORED",
+                )
+            )  # fmt: skip
+        connection.execute(insert(fetched_name).values(bank_code="AGRI", name="in6", inbound_file_id=6))
+        for number, says in ((1, "not_made"), (2, "made"), (3, "made")):
+            connection.execute(
+                insert(bank_letter).values(
+                    id=number, bank_code="AGRI", number=f"{number}/CV", dated=at.date(), says=says,
+                    scan_sha256=bytes(32), scan_size=9, content="{}", content_sha256=bytes([number]) * 32,
+                    proposed_by="maker.lan", proposed_at=at,
+                )
+            )  # fmt: skip
+        letter = update(bank_letter)
+        connection.execute(
+            letter.where(bank_letter.c.id == 1).values(approved_by="approver.thu", approved_at=at, inbound_file_id=5)
+        )
+        connection.execute(letter.where(bank_letter.c.id == 3).values(closed_by="approver.thu", closed_at=at))
+        lettered = connection.execute(text("SELECT id FROM instruction WHERE batch_id = 2")).scalar_one()
+        proposed = int(world.values["proposed"])
+        for file, of, status in ((5, lettered, "RJCT"), (2, proposed, "ACSC")):
+            connection.execute(
+                insert(payment_status).values(
+                    inbound_file_id=file, position=7, reference="P", instruction_id=of, status=status,
+                    reason_code="", bank_reference="",
+                )
+            )  # fmt: skip
+        connection.execute(text(f"UPDATE instruction SET letter_word = 'not_made' WHERE id = {lettered}"))
+        connection.execute(text(f"UPDATE instruction SET state = 'DISPUTED' WHERE id = {world.values['OVERTAKEN']}"))
+    return World(world.database, {**world.values, "lettered": str(lettered)})
 
 
 def _migration() -> ModuleType:

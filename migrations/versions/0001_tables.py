@@ -254,6 +254,32 @@ def upgrade() -> None:
     )
     op.create_index(op.f('ix_bank_account_holder_key'), 'bank_account', ['holder_key'], unique=False)
     op.create_index('uq_bank_account_open', 'bank_account', ['bank_bin', 'account_key'], unique=True, sqlite_where=sa.text('valid_to IS NULL'), postgresql_where=sa.text('valid_to IS NULL'))
+    op.create_table('bank_letter',
+    sa.Column('id', ID, autoincrement=False, nullable=False),
+    sa.Column('bank_code', sa.String(length=20), nullable=False),
+    sa.Column('number', sa.String(length=80), nullable=False),
+    sa.Column('dated', sa.Date(), nullable=False),
+    sa.Column('says', sa.String(length=8), nullable=False),
+    sa.Column('scan_sha256', sa.LargeBinary(length=32), nullable=False),
+    sa.Column('scan_size', sa.BigInteger(), nullable=False),
+    sa.Column('content', sa.Text(), nullable=False),
+    sa.Column('content_sha256', sa.LargeBinary(length=32), nullable=False),
+    sa.Column('proposed_by', sa.String(length=80), nullable=False),
+    sa.Column('proposed_at', INSTANT, nullable=False),
+    sa.Column('approved_by', sa.String(length=80), nullable=True),
+    sa.Column('approved_at', INSTANT, nullable=True),
+    sa.Column('inbound_file_id', ID, nullable=True),
+    sa.Column('closed_by', sa.String(length=80), nullable=True),
+    sa.Column('closed_at', INSTANT, nullable=True),
+    sa.Column('close_reason', sa.Text(), server_default='', nullable=False),
+    sa.CheckConstraint("says IN ('received', 'made', 'not_made')", name=op.f('ck_bank_letter_known_word')),
+    sa.CheckConstraint('approved_by <> proposed_by', name=op.f('ck_bank_letter_two_people')),
+    sa.CheckConstraint('(approved_by IS NULL) = (approved_at IS NULL) AND (closed_by IS NULL) = (closed_at IS NULL) AND (approved_at IS NULL OR closed_at IS NULL) AND (approved_at IS NULL) = (inbound_file_id IS NULL)', name=op.f('ck_bank_letter_decided_once')),
+    sa.ForeignKeyConstraint(['inbound_file_id'], ['inbound_file.id'], name=op.f('fk_bank_letter_inbound_file_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_bank_letter')),
+    sa.UniqueConstraint('inbound_file_id', name=op.f('uq_bank_letter_inbound_file_id'))
+    )
+    op.create_index('uq_bank_letter_standing', 'bank_letter', ['content_sha256'], unique=True, sqlite_where=sa.text('closed_at IS NULL'), postgresql_where=sa.text('closed_at IS NULL'))
     op.create_table('bank_statement',
     sa.Column('id', ID, autoincrement=False, nullable=False),
     sa.Column('inbound_file_id', ID, nullable=False),
@@ -588,6 +614,7 @@ def upgrade() -> None:
     sa.Column('is_live', sa.Boolean(), server_default=sa.text('true'), nullable=False),
     sa.Column('best_status', sa.String(length=4), server_default='', nullable=False),
     sa.Column('is_refused', sa.Boolean(), server_default=sa.text('false'), nullable=False),
+    sa.Column('letter_word', sa.String(length=8), server_default='', nullable=False),
     sa.Column('debit_count', sa.Integer(), server_default='0', nullable=False),
     sa.Column('debited_vnd', sa.BigInteger(), server_default='0', nullable=False),
     sa.Column('credit_count', sa.Integer(), server_default='0', nullable=False),
@@ -597,6 +624,7 @@ def upgrade() -> None:
     sa.CheckConstraint("(channel = 'account') = (account_id IS NOT NULL)", name=op.f('ck_instruction_account_where_needed')),
     sa.CheckConstraint('amount_vnd > 0 AND amount_vnd < 10000000000000', name=op.f('ck_instruction_amount_in_range')),
     sa.CheckConstraint("is_live = (state NOT IN ('REJECTED', 'RETURNED', 'CANCELLED'))", name=op.f('ck_instruction_live_by_state')),
+    sa.CheckConstraint("letter_word IN ('', 'made', 'not_made', 'both')", name=op.f('ck_instruction_known_letter_word')),
     sa.ForeignKeyConstraint(['account_id'], ['bank_account.id'], name=op.f('fk_instruction_account_id')),
     sa.ForeignKeyConstraint(['cycle_id'], ['payment_cycle.id'], name=op.f('fk_instruction_cycle_id')),
     sa.ForeignKeyConstraint(['entitlement_id'], ['entitlement.id'], name=op.f('fk_instruction_entitlement_id')),
@@ -784,6 +812,8 @@ def downgrade() -> None:
     op.drop_table('dissolved_payment')
     op.drop_index(op.f('ix_batch_cycle_id'), table_name='batch')
     op.drop_table('batch')
+    op.drop_index('uq_bank_letter_standing', table_name='bank_letter', sqlite_where=sa.text('closed_at IS NULL'), postgresql_where=sa.text('closed_at IS NULL'))
+    op.drop_table('bank_letter')
     op.drop_index(op.f('ix_bank_statement_inbound_file_id'), table_name='bank_statement')
     op.drop_table('bank_statement')
     op.drop_index('uq_bank_account_open', table_name='bank_account', sqlite_where=sa.text('valid_to IS NULL'), postgresql_where=sa.text('valid_to IS NULL'))

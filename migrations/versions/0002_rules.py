@@ -144,6 +144,11 @@ _APPROVED = (
     "EXISTS (SELECT 1 FROM resubmission r WHERE r.instruction_id = {row}.id AND r.approved_at IS NOT NULL"
     " AND r.closed_at IS NULL)"
 )
+#: That an approved letter of the bank says this of the payment: what it says, and the status as which it was read.
+_BY_LETTER = (
+    "EXISTS (SELECT 1 FROM payment_status s JOIN bank_letter l ON l.inbound_file_id = s.inbound_file_id"
+    " WHERE s.instruction_id = NEW.id AND s.status = '{status}' AND l.says = '{says}' AND l.approved_at IS NOT NULL)"
+)
 _POSTED = "(SELECT is_posted FROM ledger_transaction WHERE id = {row}.transaction_id)"
 
 RULES: list[Rule] = [
@@ -170,6 +175,50 @@ RULES: list[Rule] = [
         "what became of a decided file stands",
         "OLD.state IN ('ACCEPTED', 'QUARANTINED', 'REPEATED')",
     ),
+    # A letter of a bank is a file of the bank when two officers say so, and by nothing else.
+    Rule(
+        "inbound_file_letter_approved",
+        "inbound_file",
+        "UPDATE OF state, kind",
+        "NOT EXISTS (SELECT 1 FROM bank_letter l WHERE l.inbound_file_id = NEW.id AND l.approved_at IS NOT NULL)",
+        "only a letter that two officers recorded is accepted as one",
+        "NEW.state = 'ACCEPTED' AND NEW.kind = 'letter'",
+    ),
+    Rule(
+        "bank_letter_starts_as_proposal",
+        "bank_letter",
+        "INSERT",
+        "NEW.approved_at IS NOT NULL OR NEW.closed_at IS NOT NULL",
+        "a letter is recorded by one officer, then approved by another",
+    ),
+    Rule(
+        "bank_letter_fixed",
+        "bank_letter",
+        "UPDATE OF id, bank_code, number, dated, says, scan_sha256, scan_size, content, content_sha256, proposed_by,"
+        " proposed_at",
+        "",
+        "what was recorded of a letter is decided, not changed",
+    ),
+    Rule(
+        "bank_letter_decided_stays",
+        "bank_letter",
+        "UPDATE",
+        "",
+        "what was decided about a letter stands",
+        "OLD.approved_at IS NOT NULL OR OLD.closed_at IS NOT NULL",
+    ),
+    Rule(
+        "bank_letter_is_a_file_of_its_own",
+        "bank_letter",
+        "UPDATE OF approved_at, inbound_file_id",
+        # What a bank put out itself is no letter, whatever it says.
+        "NOT EXISTS (SELECT 1 FROM inbound_file f WHERE f.id = NEW.inbound_file_id AND f.bank_code = NEW.bank_code"
+        " AND f.state = 'STORED' AND f.received_at = NEW.approved_at"
+        " AND NOT EXISTS (SELECT 1 FROM fetched_name n WHERE n.inbound_file_id = f.id))",
+        "an approved letter is a file of its bank that came with the approval",
+        "NEW.approved_at IS NOT NULL AND OLD.approved_at IS NULL",
+    ),
+    *_never("bank_letter", "DELETE"),
     # U5, U6: a line of a believed statement stands as it was read.
     *_never("bank_statement", "UPDATE", "DELETE"),
     # So does the payment to which it was matched: the verdict is given with the line, and never again.
@@ -399,11 +448,37 @@ RULES: list[Rule] = [
         "instruction_starts_planned",
         "instruction",
         "INSERT",
-        "NEW.state <> 'PLANNED' OR NEW.batch_id IS NOT NULL",
+        "NEW.state <> 'PLANNED' OR NEW.batch_id IS NOT NULL OR NEW.letter_word <> ''",
         "a payment starts as planned, in no batch",
     ),
     # What left is not planned anew, and not batched anew unless the bank says that it never had it.
     _life("instruction", "a payment does not move this way"),
+    # What a letter said of a payment stands, and nothing else ends a bank's contradiction where nothing is booked.
+    Rule(
+        "instruction_letter_word_on_a_letter",
+        "instruction",
+        "UPDATE OF letter_word",
+        f"NEW.letter_word <> 'made' AND NOT {_BY_LETTER.format(status='RJCT', says='not_made')}"
+        f" OR NEW.letter_word <> 'not_made' AND NOT {_BY_LETTER.format(status='ACSC', says='made')}",
+        "a payment has the word of a letter only where an approved letter says so",
+        "NEW.letter_word <> OLD.letter_word AND NEW.letter_word <> ''",
+    ),
+    Rule(
+        "instruction_letter_word_stands",
+        "instruction",
+        "UPDATE OF letter_word",
+        "",
+        "what letters said of a payment is never taken back",
+        "OLD.letter_word <> '' AND NEW.letter_word <> OLD.letter_word AND NEW.letter_word <> 'both'",
+    ),
+    Rule(
+        "instruction_dispute_ended_by_letter",
+        "instruction",
+        "UPDATE OF state",
+        "",
+        "what its bank completed and refused is refused only by a letter",
+        "OLD.state = 'DISPUTED' AND NEW.state = 'REJECTED' AND NEW.letter_word <> 'not_made'",
+    ),
     Rule(
         "instruction_stays_in_batch",
         "instruction",
@@ -697,6 +772,7 @@ KEYS: dict[str, tuple[Key, ...]] = {
         Key("bank_code, sha256"),
     ),
     "inbound_file": (Key("id"), Key("bank_code, sha256")),
+    "bank_letter": (Key("id"), Key("inbound_file_id"), Key("content_sha256", "closed_at IS NULL")),
     "bank_statement": (Key("id"), Key("bank_code, account, statement_id")),
     "statement_line": (Key("statement_id, position"), Key("instruction_id", "verdict = 'settlement'")),
     "payment_status": (Key("inbound_file_id, position"),),

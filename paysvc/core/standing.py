@@ -42,8 +42,8 @@ def states(amount_vnd: Int64, tally: TallyColumns, refused: Bool, completed: Boo
     """The state of each payment (its amount in đồng) in a file that the bank has, as a code into `STATES`.
 
     `refused` and `completed` say what status reports said: RJCT or CANC, and one of the final
-    acceptances. DISPUTED needs a person: the bank both refused and completed it, or more
-    came back than went out, or only a part did, or it refused what it brings back.
+    acceptances that no letter of the bank takes back. DISPUTED needs a person: the bank both
+    refused and completed it, or more came back than went out, or only a part did, or it refused what it brings back.
     """
     outcomes = verdicts.decide(tally, refused)
     found = np.full(len(tally), _SENT, dtype=np.uint8)

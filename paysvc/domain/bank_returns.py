@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 #: How far each transaction status has come. Merging takes the highest rank, which makes the
@@ -30,6 +30,9 @@ STATUS_RANK: dict[str, int] = {
 
 #: Terminal refusals: the bank will not pay this one.
 REFUSALS = frozenset({"RJCT", "CANC"})
+
+#: The reason that stands beside a refusal by letter: no code of ISO 20022, so nobody takes it for a bank's.
+REASON_LETTER = "LETTER"
 
 #: Accepted so far that a refusal beside it is a contradiction a person must settle.
 FINAL_ACCEPTANCES = frozenset({"ACSC", "ACCC", "CPUC"})
@@ -92,21 +95,31 @@ def next_step(reason_code: str) -> NextStep:
     return NEXT_STEP.get(reason_code, NextStep.MANUAL)
 
 
+class LetterWord(StrEnum):
+    """What the bank's letters said of one payment, joined: two that contradict leave it open again."""
+
+    NOTHING = ""
+    MADE = "made"
+    NOT_MADE = "not_made"
+    BOTH = "both"
+
+
 @dataclass(frozen=True, slots=True)
 class MergedStatus:
-    """All that a bank's status reports said of one payment, in whatever order it said it.
+    """All that a bank's status reports and letters said of one payment, in whatever order it said it.
 
     `best` is the highest-ranking acceptance ("" when none), `refused` whether any report
-    refused it.
+    refused it, `letter` what letters said of it.
     """
 
     best: str = ""
     refused: bool = False
+    letter: LetterWord = LetterWord.NOTHING
 
     @property
     def is_disputed(self) -> bool:
-        """True when the bank both completed and refused it: a person has to ask."""
-        return self.refused and self.best in FINAL_ACCEPTANCES
+        """True when the bank both completed and refused it, and no letter is its last word: a person has to ask."""
+        return self.refused and self.best in FINAL_ACCEPTANCES and self.letter is not LetterWord.NOT_MADE
 
 
 def merge_status(before: MergedStatus, status: str) -> MergedStatus:
@@ -115,7 +128,23 @@ def merge_status(before: MergedStatus, status: str) -> MergedStatus:
     A status that is not in the table ranks 0: stored and shown, without effect.
     """
     if status in REFUSALS:
-        return MergedStatus(before.best, refused=True)
+        return replace(before, refused=True)
     # Equal ranks are ordered by name, so that the join does not depend on who came first.
     candidate = max((STATUS_RANK.get(status, 0), status), (STATUS_RANK.get(before.best, 0), before.best))[1]
-    return MergedStatus(candidate if STATUS_RANK.get(candidate, 0) else before.best, before.refused)
+    return replace(before, best=candidate if STATUS_RANK.get(candidate, 0) else before.best)
+
+
+#: The statuses that letters are read as. That the bank has a file says nothing of who was paid.
+_BY_LETTER = {"ACSC": LetterWord.MADE, "RJCT": LetterWord.NOT_MADE}
+
+
+def merge_letter(before: MergedStatus, status: str) -> MergedStatus:
+    """`merge_status` with a status that stands in a letter of the bank; as independent of order.
+
+    A letter outweighs what files said (docs/decisions/0023), and only another letter contradicts it.
+    """
+    said = _BY_LETTER.get(status, LetterWord.NOTHING)
+    if said is not before.letter and said is not LetterWord.NOTHING:
+        said = said if before.letter is LetterWord.NOTHING else LetterWord.BOTH
+        before = replace(before, letter=said)
+    return merge_status(before, status)

@@ -27,9 +27,11 @@ class Equation(StrEnum):
     CLAIMS = "claims"
     DISCREPANCIES = "discrepancies"
     INBOUND_FILES = "inbound-files"
+    LETTERS = "letters"
     SENT_FILES = "sent-files"
     RETURNED_FILES = "returned-files"
     STATUS_FILES = "status-files"
+    LETTER_SCANS = "letter-scans"
 
 
 MEANING = {
@@ -48,14 +50,16 @@ MEANING = {
     Equation.CLAIMS: "every line of a plan carries the months that it is over, and a planned one holds them",
     Equation.DISCREPANCIES: "what does not agree in statements and status files is noted, and nothing else is",
     Equation.INBOUND_FILES: "what was decided about a bank's file is what the trail tells",
+    Equation.LETTERS: "a bank's letter is what one officer recorded and another approved, and the file that it says",
     Equation.SENT_FILES: "the kept bytes of a bank file order the payments of its batch",
     Equation.RETURNED_FILES: "the kept bytes of a bank's statement say what its lines say",
     Equation.STATUS_FILES: "the kept bytes of a bank's status file say what its rows say",
+    Equation.LETTER_SCANS: "the scan of every letter is kept as it was recorded",
 }
 
 
 #: Those for which the kept bytes are read.
-OF_FILES = (Equation.SENT_FILES, Equation.RETURNED_FILES, Equation.STATUS_FILES)
+OF_FILES = (Equation.SENT_FILES, Equation.RETURNED_FILES, Equation.STATUS_FILES, Equation.LETTER_SCANS)
 
 
 class Difference(NamedTuple):

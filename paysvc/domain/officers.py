@@ -43,6 +43,12 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "approve-resubmission": frozenset({Role.APPROVER}),
     # An approver declines, a maker takes back.
     "decline-resubmission": frozenset({Role.MAKER, Role.APPROVER}),
+    # What a bank says on paper counts only by two of them.
+    "propose-letter": frozenset({Role.MAKER, Role.BANK_OPERATOR}),
+    "approve-letter": frozenset({Role.APPROVER}),
+    "decline-letter": frozenset({Role.MAKER, Role.BANK_OPERATOR, Role.APPROVER}),
+    # A scan names people.
+    "export-letter": frozenset({Role.MAKER, Role.BANK_OPERATOR, Role.APPROVER, Role.AUDITOR}),
     "recall-payments": frozenset({Role.APPROVER, Role.BANK_OPERATOR, Role.SYSTEM}),
     "deposit-fund": frozenset({Role.ADMINISTRATOR}),
     "set-rules": frozenset({Role.ADMINISTRATOR}),

@@ -14,7 +14,9 @@ credit without a debit is outstanding and a return without settlement.
 
 A payment is DISPUTED beside its outcome when a person has to ask the bank: it both completed
 and refused the payment and booked nothing; it brings back what it refused; more came back
-than went out; or a part came back, so that net is neither 0 nor the amount sent.
+than went out; or a part came back, so that net is neither 0 nor the amount sent. A letter of
+the bank, recorded by two officers, that it did not make the payment ends the first of these:
+the payment is rejected then, unless another letter says that it was made.
 
 An entry in another currency than the payment's is booked, but not one đồng of ours: it
 counts among debits or credits and adds nothing to their sums. Where such an entry is

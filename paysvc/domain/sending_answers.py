@@ -56,7 +56,8 @@ def needs_a_person(bank_code: str, message_id: str, why: str) -> Waiting:
     return Waiting(
         "outcome_needs_a_person",
         f"Bank {bank_code} may have the file {message_id}, and {why}.",
-        next_step="Ask the bank by telephone. Its status file or its statement settles it; nothing is sent until then.",
+        next_step="Ask the bank by telephone. Its status file, its statement or its letter (propose-letter) settles it;"
+        " nothing is sent until then.",
     )
 
 

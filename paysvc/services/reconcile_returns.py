@@ -17,10 +17,11 @@ from sqlalchemy.exc import DataError
 from paysvc.bank_registry import Bank, BankRegistry
 from paysvc.clock import Clock
 from paysvc.core.messages import BankReturns
+from paysvc.domain.bank_letters import KIND as LETTER
 from paysvc.domain.errors import FileRefused, PaysvcError
 from paysvc.domain.officers import Officer, require
 from paysvc.domain.progress import Progress, silent
-from paysvc.store import audit_trail, batches, returns
+from paysvc.store import audit_trail, bank_letters, batches, returns
 from paysvc.store.engine import Database
 from paysvc.store.recall_taking import take_recall_answers
 from paysvc.store.returns import FileState, InboundFile
@@ -207,6 +208,8 @@ def _take(desk: _Desk, bank: Bank, file: InboundFile, said: BankReturns) -> File
         elif said.kind == "recall":
             taken = take_recall_answers(connection, bank.settings, file, said, now)
         else:
+            if said.kind == LETTER:
+                bank_letters.require_approved(connection, file)
             taken = take_statuses(connection, bank.settings, file, said, _reader(desk, bank), now)
         return _taken(desk, connection, file, said, taken, now)
 

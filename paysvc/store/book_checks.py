@@ -20,6 +20,7 @@ from paysvc.domain.money import VND
 from paysvc.store import audit_trail, ledger, plans
 from paysvc.store.claim_checks import claims
 from paysvc.store.discrepancy_checks import discrepancies
+from paysvc.store.letter_checks import letters
 from paysvc.store.resubmission_checks import resubmissions
 from paysvc.store.sending import in_transit
 from paysvc.store.state_checks import attempts, inbound_files, states
@@ -372,5 +373,5 @@ def _lines(count: int, debited: int, credited: int) -> str:
 #: Every equation that is asked of rows alone, in the order in which they are.
 OF_ROWS = (
     trail, transactions, accounts, plans_and_payments, approvals, batches, bookings, statements, balances,
-    resubmissions, states, attempts, claims, discrepancies, inbound_files,
+    resubmissions, states, attempts, claims, discrepancies, inbound_files, letters,
 )  # fmt: skip

@@ -43,6 +43,7 @@ CHANGEABLE = (
     "state",
     "best_status",
     "is_refused",
+    "letter_word",
     "debit_count",
     "debited_vnd",
     "credit_count",

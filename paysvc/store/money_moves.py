@@ -18,7 +18,7 @@ from paysvc.core import standing, verdicts
 from paysvc.core.standing import PlaceColumns
 from paysvc.core.text_column import Bool, Int64, TextColumn, UInt8
 from paysvc.core.verdicts import TallyColumns
-from paysvc.domain.bank_returns import FINAL_ACCEPTANCES
+from paysvc.domain.bank_returns import FINAL_ACCEPTANCES, LetterWord
 from paysvc.domain.instructions import INSTRUCTION_NEXT, InstructionState, may_follow
 from paysvc.domain.reconciliation import DiscrepancyKind
 from paysvc.store import bookings, double_payments, ledger
@@ -29,6 +29,7 @@ from paysvc.store.sending import in_transit
 _DIFFERS = "A booked amount differs from the amount sent."
 _MORE_BACK = "More came back than had gone out."
 _DISPUTED = "What the bank said or booked excludes itself; ask it which holds."
+_LAST_WORD = "A letter of the bank says that it did not make the payment."
 _DETAILS = {
     DiscrepancyKind.CURRENCY_MISMATCH: "An entry in another currency is booked.",
     DiscrepancyKind.DUPLICATE_SETTLEMENT: "The bank booked more than one debit.",
@@ -123,6 +124,7 @@ def _tally(columns: Columns, amount_differs: Bool, currency_differs: Bool) -> Ta
 
 def _state_codes(columns: Columns, tally: TallyColumns) -> UInt8:
     completed = np.fromiter((best in FINAL_ACCEPTANCES for best in columns["best_status"]), np.bool_, len(tally))
+    completed &= ~np.fromiter((word == LetterWord.NOT_MADE for word in columns["letter_word"]), np.bool_, len(tally))
     amounts = np.array(columns["amount_vnd"], dtype=np.int64)
     return standing.states(amounts, tally, np.array(columns["is_refused"], dtype=np.bool_), completed)
 
@@ -244,8 +246,10 @@ def _note_disputes(
     ]
     bookings.insert_discrepancies(connection, bank_code, inbound_file_id, news, at)
     disputed = {after["id"][row] for row in rows}
-    over = [row_id for instruction_id, row_id in is_open.items() if instruction_id not in disputed]
-    bookings.resolve_discrepancies(connection, over, at, "reconcile-returns", "The bank booked what became of it.")
+    refused = {after["id"][row] for row, state in enumerate(after["state"]) if state == InstructionState.REJECTED}
+    for is_refused, words in ((False, "The bank booked what became of it."), (True, _LAST_WORD)):
+        over = [one for at_, one in is_open.items() if at_ not in disputed and (at_ in refused) is is_refused]
+        bookings.resolve_discrepancies(connection, over, at, "reconcile-returns", words)
     return len(news)
 
 

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, select, text, update
 
+from paysvc.domain import bank_letters
 from paysvc.domain.bank_returns import REFUSALS
 from paysvc.domain.instructions import BatchState, InstructionState
 from paysvc.domain.reconciliation import DiscrepancyKind
@@ -20,6 +21,7 @@ from paysvc.store.bulk import Same, in_chunks, insert_columns, next_ids
 from paysvc.store.tables import (
     batch,
     discrepancy,
+    inbound_file,
     instruction,
     obligation_claim,
     payment_status,
@@ -118,10 +120,13 @@ def _read_evidence(connection: Connection, states: Mapping[int, InstructionState
         ):
             found[instruction_id] = Evidence(refused_batch_id=batch_id)
         said = payment_status.c
+        # A letter above all: where the bank had contradicted itself, only that proves anything.
+        is_letter = case((inbound_file.c.kind == bank_letters.KIND, 1), else_=0)
         for row in connection.execute(
             select(said.instruction_id, said.inbound_file_id, said.position)
+            .join(inbound_file, inbound_file.c.id == said.inbound_file_id)
             .where(said.instruction_id.in_(chunk), said.status.in_(sorted(REFUSALS)))
-            .order_by(said.inbound_file_id.desc(), said.position.desc())
+            .order_by(is_letter, said.inbound_file_id.desc(), said.position.desc())
         ):
             found[row.instruction_id] = Evidence(row.inbound_file_id, row.position)
     line = statement_line.c

@@ -26,6 +26,7 @@ from paysvc.store.engine import Database
 from paysvc.store.tables import (
     audit_event,
     bank_file,
+    bank_letter,
     bank_statement,
     batch,
     beneficiary,
@@ -138,6 +139,7 @@ def _facts(connection: Connection) -> Facts:
     digests: set[bytes] = set()
     for table in (bank_file, inbound_file, import_file):
         digests.update(connection.execute(select(table.c.sha256)).scalars())
+    digests.update(connection.execute(select(bank_letter.c.scan_sha256)).scalars())
     # Of those that officers answer for the bytes may be lost as well.
     digests.update(connection.execute(select(lost_file.c.sha256).where(lost_file.c.settled_at.is_(None))).scalars())
     return Facts(revision, events, head, counts, frozenset(digests))

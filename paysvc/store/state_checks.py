@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, Subquery, and_, case, func, or_, select
 
-from paysvc.domain.bank_returns import FINAL_ACCEPTANCES, REFUSALS, STATUS_RANK
+from paysvc.domain import bank_letters
+from paysvc.domain.bank_returns import FINAL_ACCEPTANCES, REFUSALS, STATUS_RANK, LetterWord
 from paysvc.domain.books import MOST_NAMED, Difference, Equation, Examined
 from paysvc.domain.instructions import NOT_LIVE, BatchState, InstructionState
 from paysvc.domain.money import VND
@@ -67,26 +68,34 @@ def _payment_states(connection: Connection) -> Iterator[Difference]:
 
     How often and over how much a payment is booked is taken from its row: `bookings` proves that.
     """
-    one, said, foreign = instruction.c, _said(), _booked_in_another_currency()
+    one, said, letter, foreign = instruction.c, _said(), _said_by_letter(), _booked_in_another_currency()
     best = case({number: status for status, number in _NUMBERS.items()}, value=said.c.best, else_="")
     refused = or_(func.coalesce(said.c.refused, 0) > 0, func.coalesce(batch.c.state, "") == BatchState.REFUSED.value)
-    completed = best.in_(sorted(FINAL_ACCEPTANCES))
+    word = case(
+        (and_(letter.c.made > 0, letter.c.not_made > 0), LetterWord.BOTH.value),
+        (letter.c.made > 0, LetterWord.MADE.value),
+        (letter.c.not_made > 0, LetterWord.NOT_MADE.value),
+        else_=LetterWord.NOTHING.value,
+    )
+    completed = and_(best.in_(sorted(FINAL_ACCEPTANCES)), word != LetterWord.NOT_MADE.value)
     state = _state(refused, completed, foreign.c.instruction_id.is_not(None))
     is_live = state.not_in([each.value for each in NOT_LIVE])
     rows = connection.execute(
         select(
             one.end_to_end_id,
             state.label("state_due"), best.label("best_due"), _flag(refused).label("refused_due"),
-            _flag(is_live).label("live_due"), one.state, one.best_status, _flag(one.is_refused).label("is_refused"),
-            _flag(one.is_live).label("is_live"),
+            _flag(is_live).label("live_due"), word.label("word_due"), one.state, one.best_status,
+            _flag(one.is_refused).label("is_refused"), _flag(one.is_live).label("is_live"), one.letter_word,
         )
         .outerjoin(batch, batch.c.id == one.batch_id)
         .outerjoin(said, said.c.instruction_id == one.id)
+        .outerjoin(letter, letter.c.instruction_id == one.id)
         .outerjoin(foreign, foreign.c.instruction_id == one.id)
         .where(
             or_(
                 state != one.state,
                 best != one.best_status,
+                word != one.letter_word,
                 _flag(refused) != _flag(one.is_refused),
                 _flag(is_live) != _flag(one.is_live),
             )
@@ -98,8 +107,8 @@ def _payment_states(connection: Connection) -> Iterator[Difference]:
         yield Difference(
             Equation.STATES,
             f"payment {row.end_to_end_id}",
-            _standing(row.state_due, row.best_due, row.refused_due, row.live_due),
-            _standing(row.state, row.best_status, row.is_refused, row.is_live),
+            _standing(row.state_due, row.best_due, row.refused_due, row.live_due, row.word_due),
+            _standing(row.state, row.best_status, row.is_refused, row.is_live, row.letter_word),
         )
 
 
@@ -115,6 +124,28 @@ def _said() -> Subquery:
         .where(status.instruction_id.is_not(None))
         .group_by(status.instruction_id)
         .subquery("said")
+    )
+
+
+def _said_by_letter() -> Subquery:
+    """What accepted letters said of each payment: from the letters, which are few, to their statuses."""
+    status, file = payment_status.c, inbound_file.c
+
+    def how_often(*statuses: str) -> ColumnElement[int]:
+        return func.sum(_flag(status.status.in_(statuses)))
+
+    letters = select(file.id).where(file.kind == bank_letters.KIND)
+    # By its index SQLite would go through all statuses there are, to have them in order.
+    of_payment = status.instruction_id + 0
+    return (
+        select(
+            of_payment.label("instruction_id"),
+            how_often("ACSC").label("made"),
+            how_often("RJCT").label("not_made"),
+        )
+        .where(status.inbound_file_id.in_(letters))
+        .group_by(of_payment)
+        .subquery("said_by_letter")
     )
 
 
@@ -150,9 +181,9 @@ def _state(refused: ColumnElement[bool], completed: ColumnElement[bool], foreign
     )
 
 
-def _standing(state: str, best: str, refused: int, live: int) -> str:
-    words = [state, *([best] if best else []), *(["refused"] if refused else []), *([] if live else ["ended"])]
-    return ", ".join(words)
+def _standing(state: str, best: str, refused: int, live: int, letter: str) -> str:
+    words = (state, best, "refused" if refused else "", "" if live else "ended", f"letter: {letter}" if letter else "")
+    return ", ".join(filter(None, words))
 
 
 def _misplaced_statuses(connection: Connection) -> Iterator[Difference]:

@@ -13,7 +13,8 @@ from sqlalchemy import Connection
 from paysvc.bank_interface import BankSettings
 from paysvc.core.columns import StatusColumns, no_statuses
 from paysvc.core.messages import BankReturns, ControlTotals, GroupStatus
-from paysvc.domain.bank_returns import REFUSALS, STATUS_RANK, MergedStatus, merge_status
+from paysvc.domain import bank_letters
+from paysvc.domain.bank_returns import REFUSALS, STATUS_RANK, LetterWord, MergedStatus, merge_letter, merge_status
 from paysvc.domain.errors import FileRefused
 from paysvc.domain.instructions import BatchState
 from paysvc.domain.reconciliation import DiscrepancyKind
@@ -45,7 +46,7 @@ class _Rows:
 def take_statuses(
     connection: Connection, bank: BankSettings, file: InboundFile, said: BankReturns, reread: Reread, at: datetime
 ) -> Taken:
-    """One status file (or receipt). A status of a whole file reaches every payment in it, also
+    """One status file (or receipt, or letter). A status of a whole file reaches every payment in it, also
     those that the file names with another status: as if it had come in a file of its own.
 
     Raises `MustWait` while a file of ours that it answers is not known, and `FileRefused` when
@@ -76,9 +77,8 @@ def take_statuses(
     )
     nothing = np.zeros(len(known["id"]), dtype=np.int64)
     event = f"{bank.code}:{file.sha256.hex()}"
-    noted = money_moves.apply(
-        connection, bank.code, file.id, known, _joined(known, rows, found), nothing, nothing > 0, at, event
-    )
+    after = _joined(known, rows, found, is_letter=said.kind == bank_letters.KIND)
+    noted = money_moves.apply(connection, bank.code, file.id, known, after, nothing, nothing > 0, at, event)
     _note_strangers(connection, bank.code, file, strangers, at)
     return Taken(statuses=len(rows.references), unknown_references=len(strangers), discrepancies=noted + len(strangers))
 
@@ -182,22 +182,23 @@ def _says_more(group_status: str, named_as: MergedStatus | None) -> bool:
     return named_as is None or _merged(named_as, group_status) != named_as
 
 
-def _joined(known: Columns, rows: _Rows, found: list[int | None]) -> Columns:
+def _joined(known: Columns, rows: _Rows, found: list[int | None], *, is_letter: bool) -> Columns:
     """The payments with these statuses merged in; order and repetition make no difference."""
     after = {**known, **{name: list(known[name]) for name in CHANGEABLE}}
-    best, refused, reasons, references = (
-        after[name] for name in ("best_status", "is_refused", "reason_code", "bank_reference")
+    best, refused, words, reasons, references = (
+        after[name] for name in ("best_status", "is_refused", "letter_word", "reason_code", "bank_reference")
     )
-    merged: dict[tuple[str, bool, str], MergedStatus] = {}
+    join = merge_letter if is_letter else merge_status
+    merged: dict[tuple[str, bool, str, str], MergedStatus] = {}
     for row, status, reason, reference in zip(
         found, rows.statuses, rows.reason_codes, rows.bank_references, strict=True
     ):
         if row is None:
             continue
-        key = (best[row], bool(refused[row]), status)
+        key = (best[row], bool(refused[row]), words[row], status)
         if key not in merged:
-            merged[key] = merge_status(MergedStatus(key[0], key[1]), status)
-        best[row], refused[row] = merged[key].best, merged[key].refused
+            merged[key] = join(MergedStatus(*key[:2], LetterWord(key[2])), status)
+        best[row], refused[row], words[row] = merged[key].best, merged[key].refused, merged[key].letter.value
         if status in REFUSALS:
             reasons[row] = money_moves.first_text(reasons[row], reason)
         references[row] = money_moves.first_text(references[row], reference)

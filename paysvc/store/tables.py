@@ -597,6 +597,8 @@ instruction = Table(
     #: What the banks have said so far, merged (see domain.bank_returns, domain.reconciliation).
     Column("best_status", String(4), nullable=False, server_default=""),
     Column("is_refused", Boolean, nullable=False, server_default=text("false")),
+    #: What its letters said, joined: "", `made`, `not_made` or `both`.
+    Column("letter_word", String(8), nullable=False, server_default=""),
     Column("debit_count", Integer, nullable=False, server_default="0"),
     Column("debited_vnd", Money, nullable=False, server_default="0"),
     Column("credit_count", Integer, nullable=False, server_default="0"),
@@ -606,6 +608,7 @@ instruction = Table(
     CheckConstraint("amount_vnd > 0 AND amount_vnd < 10000000000000", name="amount_in_range"),
     CheckConstraint("(channel = 'account') = (account_id IS NOT NULL)", name="account_where_needed"),
     CheckConstraint("is_live = (state NOT IN ('REJECTED', 'RETURNED', 'CANCELLED'))", name="live_by_state"),
+    CheckConstraint("letter_word IN ('', 'made', 'not_made', 'both')", name="known_letter_word"),
     # U2: one live payment for one entitlement.
     Index(
         "uq_instruction_live",
@@ -808,6 +811,48 @@ payment_status = Table(
     Column("status", String(8), nullable=False),
     Column("reason_code", String(35), nullable=False),
     Column("bank_reference", String(35), nullable=False),
+)
+
+#: A bank's word on paper, recorded by one officer and approved by another: only then is it a file of
+#: the bank. The scan lies in the vault under its digest.
+bank_letter = Table(
+    "bank_letter",
+    metadata,
+    _id(),
+    Column("bank_code", String(20), nullable=False),
+    #: Number and date as they stand on the paper.
+    Column("number", String(80), nullable=False),
+    Column("dated", Date, nullable=False),
+    #: `received`, `made` or `not_made`.
+    Column("says", String(8), nullable=False),
+    Column("scan_sha256", LargeBinary(32), nullable=False),
+    Column("scan_size", BigInteger, nullable=False),
+    #: Canonical JSON of all that is recorded, and its digest: what an approval binds to.
+    Column("content", Text, nullable=False),
+    Column("content_sha256", LargeBinary(32), nullable=False),
+    Column("proposed_by", String(80), nullable=False),
+    Column("proposed_at", Instant, nullable=False),
+    Column("approved_by", String(80)),
+    Column("approved_at", Instant),
+    Column("inbound_file_id", ForeignKey("inbound_file.id"), unique=True),
+    #: Declined or taken back.
+    Column("closed_by", String(80)),
+    Column("closed_at", Instant),
+    Column("close_reason", Text, nullable=False, server_default=""),
+    CheckConstraint("says IN ('received', 'made', 'not_made')", name="known_word"),
+    CheckConstraint("approved_by <> proposed_by", name="two_people"),
+    CheckConstraint(
+        "(approved_by IS NULL) = (approved_at IS NULL) AND (closed_by IS NULL) = (closed_at IS NULL)"
+        " AND (approved_at IS NULL OR closed_at IS NULL) AND (approved_at IS NULL) = (inbound_file_id IS NULL)",
+        name="decided_once",
+    ),
+    Index(
+        "uq_bank_letter_standing",
+        "content_sha256",
+        unique=True,
+        sqlite_where=text("closed_at IS NULL"),
+        postgresql_where=text("closed_at IS NULL"),
+    ),
 )
 
 # ---------------------------------------------------------------- paying again, and recalling

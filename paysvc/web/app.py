@@ -10,6 +10,7 @@ from paysvc.web import access, observing, problems
 from paysvc.web.api import (
     books,
     cycles,
+    letters,
     matching,
     officers,
     registry,
@@ -28,6 +29,7 @@ BLUEPRINTS = (
     matching.blueprint,
     cycles.blueprint,
     returns.blueprint,
+    letters.blueprint,
     resubmissions.blueprint,
     resubmissions.recalls_blueprint,
     reports.blueprint,
