@@ -43,6 +43,8 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "approve-resubmission": frozenset({Role.APPROVER}),
     # An approver declines, a maker takes back.
     "decline-resubmission": frozenset({Role.MAKER, Role.APPROVER}),
+    "withdraw-payments": frozenset({Role.APPROVER}),
+    "close-cycle": frozenset({Role.APPROVER}),
     "recall-payments": frozenset({Role.APPROVER, Role.BANK_OPERATOR, Role.SYSTEM}),
     "deposit-fund": frozenset({Role.ADMINISTRATOR}),
     "set-rules": frozenset({Role.ADMINISTRATOR}),

@@ -243,7 +243,8 @@ def _write_file(desk: _Desk, cycle: Cycle, one: Batch) -> None:
     digest = desk.vault.put(file.content)
     with desk.database.write() as connection:
         batches.queue_for_money(connection)
-        if bank_files.find_file(connection, one.id):
+        # Another run may have written it, or an officer withdrawn a payment of it, since it was read.
+        if bank_files.find_file(connection, one.id) or batches.get_batch(connection, one.id) != one:
             return
         bank_files.insert_file(connection, one, file.name, digest, len(file.content), bank.written_by, desk.clock.now())
         desk.names_cut += names_cut

@@ -18,6 +18,7 @@ from paysvc.web.api import (
     returns,
     rules,
     schedules,
+    withdrawals,
 )
 from paysvc.wiring import Wiring
 
@@ -30,6 +31,7 @@ BLUEPRINTS = (
     returns.blueprint,
     resubmissions.blueprint,
     resubmissions.recalls_blueprint,
+    withdrawals.blueprint,
     reports.blueprint,
     officers.blueprint,
     schedules.blueprint,
