@@ -165,6 +165,7 @@ CHANGES = {
         ),
         {"statements", "balances"},
     ),
+    "a cycle is called closed": ("UPDATE payment_cycle SET state = 'CLOSED'", {"withdrawals"}),
 }
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select
@@ -17,11 +20,14 @@ from paysvc.domain.officers import Officer, Role
 from paysvc.sealing import Sealer
 from paysvc.services.approve_plan import withdraw_plan
 from paysvc.services.close_cycle import ClosedCycle, close_cycle
+from paysvc.services.publish_report import publish_report
 from paysvc.services.withdraw_payments import Withdrawn, withdraw_payments
+from paysvc.signing import open_or_create_signer
 from paysvc.store import cycles, ledger, outcomes, plans
 from paysvc.store.engine import Database
 from paysvc.store.tables import audit_event, bank_file, batch, lost_file, lost_reference, withdrawal
 from paysvc.store.vault import Vault
+from paysvc.verify_report import verify_report
 from tests.paying_office import APPROVER, BTXH, MAKER, SYSTEM, PayingOffice, practising
 from tests.payment_world import PractisingBank
 from tests.planned_province import AGRIBANK, VIETCOMBANK, Enrolled
@@ -488,6 +494,48 @@ def test_what_a_bank_says_of_a_closed_cycle_is_believed_and_who_is_unpaid_is_pai
     office.approve(office.plan("2027-01"))
     assert office.send("2027-01").is_complete
     assert (office.discrepancies(), office.differences()) == ([], [])
+
+
+# -------------------------------------------------------------------------------- report
+
+
+def test_the_report_says_so_from_that_moment_on(office: Office, tmp_path: Path) -> None:
+    first, second, _ = released(office)
+    office.book((second, True))
+    signer = open_or_create_signer(tmp_path / "key.pem")
+    auditor = Officer("auditor.tuan", Role.AUDITOR)
+
+    def publish(name: str, as_of: datetime) -> tuple[dict[str, bytes], dict[str, str]]:
+        folder = tmp_path / name
+        publish_report(
+            office.database, office.vault, signer, office.banks, office.clock, auditor, cycle_code="2026-12",
+            as_of=as_of, folder=folder,
+        )  # fmt: skip
+        assert [str(one) for one in verify_report(folder).failed] == []
+        with (folder / "lines.csv").open(newline="", encoding="utf-8") as opened:
+            (line,) = (row for row in csv.DictReader(opened) if row["end_to_end_id"] == first)
+        return {str(one.relative_to(folder)): one.read_bytes() for one in folder.rglob("*") if one.is_file()}, line
+
+    before = office.clock.now()
+    early, line = publish("early", before)
+    assert (line["outcome"], line["sending"], line["bank"]) == ("outstanding", "not_sent", "AGRI")
+    office.clock.advance(timedelta(days=1))
+    office.withdraw(first)
+    office.approve(office.plan("2027-01"))
+    (again,) = office.made_again("2027-01")
+    late, line = publish("late", office.clock.now())
+    assert (line["outcome"], line["sending"], line["bank"], line["amount_vnd"]) == ("withdrawn", "", "", str(BTXH))
+    report = json.loads(late["report.json"])
+    totals = {name: one["count"] for name, one in report["totals"].items() if one["count"]}
+    assert totals == {
+        "entitled": 3, "withdrawn": 1, "approved": 2, "sent": 2, "settled": 1, "settled_to_account": 1,
+        "outstanding": 1, "in_transit": 1,
+    }  # fmt: skip
+    (listed,) = report["withdrawals"]
+    assert (listed["end_to_end_id"], listed["withdrawn_by"], listed["replaced_by"]) == (
+        first, APPROVER.officer_id, again,
+    )  # fmt: skip
+    assert publish("early again", before)[0] == early
 
 
 # ---------------------------------------------------------------------- what check finds

@@ -47,7 +47,8 @@ def withdraw_payments(
     ]
     show_rows(rows, output, title=f"{cycle_code}: {found.figure.count} withdrawn")
     for message_id in found.dissolved:
-        messages.print(f"Batch {message_id} is dissolved; submit-batches cuts the rest of it anew.", markup=False)
+        told = f"Batch {message_id} is dissolved; submit-batches cuts the rest of it anew."
+        messages.print(told, markup=False, soft_wrap=True)
 
 
 @click.command("close-cycle", epilog=examples("paysvc close-cycle 2026-12", "paysvc close-cycle 2026-12 -o json"))

@@ -33,6 +33,7 @@ from paysvc.store.tables import (
     instruction,
     payment_status,
     statement_line,
+    withdrawal,
 )
 
 
@@ -50,6 +51,7 @@ def read_lines(
         entries=_entries(connection, approved_at, as_of),
         said=_said(connection, cycle_id, as_of, sent_files),
         files=sent_files,
+        withdrawn=_withdrawn(connection, cycle_id, as_of),
     )
     return lines_of(facts), instructed_of(facts)
 
@@ -103,15 +105,12 @@ def _due(connection: Connection, cycle_id: int) -> DueColumns:
 
 
 def _instructions(connection: Connection, cycle_id: int) -> InstructionColumns:
-    """Cancelled ones (they never left) first, then the others, each by generation: a later one
-    takes the place of an earlier one."""
+    """By generation: a later one takes the place of an earlier one."""
     columns = instruction.c
     found = read_packed(
         connection,
         select(columns.id, columns.entitlement_id, columns.end_to_end_id, columns.amount_vnd, columns.channel)
-        .add_columns(
-            columns.bank_code, columns.batch_id, columns.generation, (columns.state != "CANCELLED").label("has_left")
-        )
+        .add_columns(columns.bank_code, columns.batch_id, columns.generation)
         .where(columns.cycle_id == cycle_id),
     )
     every = InstructionColumns(
@@ -123,7 +122,17 @@ def _instructions(connection: Connection, cycle_id: int) -> InstructionColumns:
         bank=found.texts("bank_code"),
         batch_id=found.numbers("batch_id", absent=0),
     )
-    return every.take(np.lexsort((found.numbers("generation"), found.flags("has_left"))))
+    return every.take(np.argsort(found.numbers("generation"), kind="stable"))
+
+
+def _withdrawn(connection: Connection, cycle_id: int, as_of: datetime) -> frozenset[int]:
+    columns = withdrawal.c
+    rows = connection.execute(
+        select(columns.instruction_id)
+        .join(instruction, instruction.c.id == columns.instruction_id)
+        .where(instruction.c.cycle_id == cycle_id, columns.withdrawn_at <= as_of)
+    )
+    return frozenset(rows.scalars())
 
 
 def _entries(connection: Connection, approved_at: datetime, as_of: datetime) -> BookedColumns:
