@@ -23,6 +23,8 @@ from paysvc.store.tables import (
     withdrawal,
 )
 
+_CYCLES = select(func.count()).select_from(payment_cycle)
+
 
 def withdrawals(connection: Connection) -> Examined:
     """Every withdrawal as its rows, its event and the ledger have it, and every cycle that was closed.
@@ -30,7 +32,7 @@ def withdrawals(connection: Connection) -> Examined:
     That a withdrawn payment is CANCELLED, and no other is, `states` says; that its dues are free, `claims`.
     """
     rows = _rows(connection)
-    count = sum(map(len, rows.values()))
+    count = sum(map(len, rows.values())) + connection.execute(_CYCLES).scalar_one()
     found = [*_told(connection, rows), *_closed(connection)]
     return Examined(Equation.WITHDRAWALS, count, tuple(found[:MOST_NAMED]))
 

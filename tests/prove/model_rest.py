@@ -54,7 +54,7 @@ def batches(model: Model, bank: ModelBank) -> list[tuple[str, tuple[str, str]]]:
 
 
 def open_messages(model: Model, bank: ModelBank) -> list[str]:
-    return [one for one, (_, state) in batches(model, bank) if state not in ("SENT", "REFUSED")]
+    return [one for one, (_, state) in batches(model, bank) if state not in ("SENT", "REFUSED", "DISSOLVED")]
 
 
 def payments_in(model: Model, message: str) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ def put_everything_out(bank: ModelBank, asked_for: Mapping[str, tuple[str, ...]]
 def differences(model: Model) -> Iterator[str]:
     """What the two sides do not say alike."""
     for message, (code, state) in model.now.batches.items():
-        if state not in ("SENT", "REFUSED"):
+        if state not in ("SENT", "REFUSED", "DISSOLVED"):
             yield f"{message} is still {state} at {code}"
     yield from (f"{name} is still not decided" for name in waiting(model))
     for one in model.now.instructions.values():
