@@ -16,6 +16,7 @@ from paysvc.clock import FixedClock
 from paysvc.core.messages import PaymentBatch
 from paysvc.domain.disbursement import Figure
 from paysvc.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from paysvc.domain.instructions import end_to_end_ids
 from paysvc.domain.officers import Officer, Role
 from paysvc.sealing import Sealer
 from paysvc.services.approve_plan import withdraw_plan
@@ -23,10 +24,11 @@ from paysvc.services.close_cycle import ClosedCycle, close_cycle
 from paysvc.services.publish_report import publish_report
 from paysvc.services.withdraw_payments import Withdrawn, withdraw_payments
 from paysvc.signing import open_or_create_signer
-from paysvc.store import cycles, ledger, outcomes, plans
+from paysvc.store import answered_files, audit_trail, batches, cycles, ledger, lost_files, outcomes, plans
 from paysvc.store.engine import Database
-from paysvc.store.tables import audit_event, bank_file, batch, lost_file, lost_reference, withdrawal
+from paysvc.store.tables import audit_event, bank_file, batch, beneficiary, lost_file, lost_reference, withdrawal
 from paysvc.store.vault import Vault
+from paysvc.store.witness import Sending
 from paysvc.verify_report import verify_report
 from tests.paying_office import APPROVER, BTXH, MAKER, SYSTEM, PayingOffice, practising
 from tests.payment_world import PractisingBank
@@ -337,6 +339,87 @@ def test_what_stands_in_a_lost_file_is_not_withdrawn(office: Office) -> None:
             office.database, office.clock, APPROVER, cycle_code="2026-12", reason=REASON, bank_code="AGRI"
         )
     assert code_of(nothing) == "nothing_waits"
+
+
+def paid_under_another_id(office: Office, reference: str) -> str:
+    """The id under which the lost database paid the dues of this payment, which it had withdrawn."""
+    line = office.payments()[reference]
+    with office.database.read() as connection:
+        key = connection.execute(
+            select(beneficiary.c.citizen_key).where(beneficiary.c.id == line.beneficiary_id)
+        ).scalar_one()
+    (found,) = end_to_end_ids(office.sealer.reference_key, ["BTXH"], ["2026-12"], [key], ["monthly"], [1])
+    return found
+
+
+def lose(office: Office, reference: str, *, is_answered: bool) -> None:
+    """A file of another month with this id is known to have left, and the database not to know it."""
+    at = office.clock.now()
+    sent = Sending("AGRI", "2027-01", "M20270107AAAAAAAAAAAAAAAA", "lost", bytes(32), 9, 1, "x", at)
+    with office.database.write() as connection:
+        lost_files.insert_lost_file(connection, sent, [reference], at)
+        if is_answered:
+            (file,) = lost_files.open_files(connection)
+            lost_files.settle(connection, file, "administrator.an", at)
+            answered_files.burn_what_waits(connection, file.id, office.sealer.reference_key)
+
+
+@pytest.mark.parametrize("is_batched", [True, False])
+def test_an_older_database_does_not_pay_what_was_withdrawn_and_paid_in_the_lost_one(
+    office: Office, is_batched: bool
+) -> None:
+    """Here the payment still waits; there it was withdrawn, and left in a later plan under another id."""
+    first, *_ = waiting(office, is_batched=is_batched)
+    again = paid_under_another_id(office, first)
+    lose(office, again, is_answered=False)
+    office.cannot_write()
+    told = office.send("2026-12").waiting
+    assert "lost_file_open" in {one.code for one in told}
+    assert len(office.bank().sendings) == 1, "what had left before"
+    # The officers do again what was done there: then that plan says what the file says.
+    office.withdraw(first)
+    office.plan("2027-01")
+    assert again in office.payments_of("2027-01")
+    assert office.differences() == []
+
+
+@pytest.mark.parametrize("is_batched", [True, False])
+def test_what_a_file_answered_by_hand_may_have_paid_under_another_id_never_leaves(
+    office: Office, is_batched: bool
+) -> None:
+    first, *_ = waiting(office, is_batched=is_batched)
+    lose(office, paid_under_another_id(office, first), is_answered=True)
+    office.cannot_write()
+    sent = office.send("2026-12")
+    assert [(one.end_to_end_id, one.field) for one in sent.unpayable] == [(first, "end_to_end_id")]
+    assert (office.state_of(first), len(office.bank().sendings)) == ("PLANNED", 1)
+    with pytest.raises(Conflict) as refused:
+        office.withdraw(first)
+    assert code_of(refused) == "payment_not_withdrawable"
+    with pytest.raises(Conflict) as still:
+        office.close()
+    assert "1 payments PLANNED" in still.value.message
+    assert office.differences() == []
+
+
+def waiting(office: Office, *, is_batched: bool) -> list[str]:
+    """As `released`; the one that could not be written is in a batch, or in none."""
+    if is_batched:
+        return released(office)
+    office.enrol(*[Enrolled({"BTXH": "NANG"})] * 3)
+    office.approve(office.plan("2026-12"))
+    names = office.payments_of("2026-12")
+    office.cannot_write(names[0])
+    office.send("2026-12")
+    with office.database.write() as connection:
+        for one in batches.list_batches(connection, 1):
+            if one.state == "SEALED":
+                batches.dissolve(connection, one)
+                detail = {"bank": one.bank_code, "state": "DISSOLVED"}
+                subject = f"batch:{one.message_id}"
+                audit_trail.append(connection, office.clock.now(), SYSTEM, "submit-batches", subject, detail)
+    assert office.state_of(names[0]) == "PLANNED"
+    return names
 
 
 def test_only_an_approver_without_a_hand_in_the_plan_withdraws(office: Office) -> None:

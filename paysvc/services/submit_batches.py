@@ -24,7 +24,13 @@ from paysvc.domain.instructions import BatchState, CycleState
 from paysvc.domain.officers import Officer, require
 from paysvc.domain.payment_dates import earliest_value_date
 from paysvc.domain.progress import Progress, silent
-from paysvc.domain.sending_answers import ALREADY_THERE, PAID_BY_HAND, reason_of_refusal, says_nothing
+from paysvc.domain.sending_answers import (
+    ALREADY_THERE,
+    PAID_BY_HAND,
+    lost_file_open,
+    reason_of_refusal,
+    says_nothing,
+)
 from paysvc.domain.submission import BatchReport, Submission, Unpayable
 from paysvc.handing_over import Letter, Stage, find_out, send
 from paysvc.sealing import Sealer
@@ -137,8 +143,9 @@ def _make_batches(desk: _Desk, cycle_code: str) -> Cycle:
 
 
 def _dissolve_lost(desk: _Desk, connection: Connection, cycle: Cycle) -> None:
-    """Free what left in a lost file and is in another batch here: the backup was made between the two."""
-    lost = [one.references for one in lost_files.open_files(connection)]
+    """Free what left in a lost file, or may have been paid by one that was answered for, and is in another batch
+    here: the backup was made between the two."""
+    lost = [one.references for one in lost_files.not_taken_up(connection)]
     for one in batches.list_batches(connection, cycle.id) if lost else []:
         if one.state is BatchState.SEALED and bank_files.find_file(connection, one.id) is None:
             held = batches.read_batched(connection, one.id)["end_to_end_id"]
@@ -218,6 +225,9 @@ def _write_file(desk: _Desk, cycle: Cycle, one: Batch) -> None:
     with desk.database.read() as connection:
         if bank_files.find_file(connection, one.id) or one.state is not BatchState.SEALED:
             return
+        # What waits here may have been withdrawn in the lost database, and paid in that file under another id.
+        for lost in lost_files.open_files(connection):
+            raise lost_file_open(lost.sending.message_id, lost.sending.cycle_code)
         batch, names_cut = read_payment_batch(connection, desk.sealer, one, bank.settings.debtor, able, cycle.periods)
     try:
         file = bank.adapter.encode(batch)

@@ -131,7 +131,7 @@ def settle(connection: Connection, file: LostFile, by: str, at: datetime) -> Non
 
 def open_files(connection: Connection, bank_code: str = "") -> list[LostFile]:
     """The files that no batch has taken up and nobody answered for, oldest first."""
-    return [one for one in _not_taken_up(connection, bank_code) if not one.is_settled]
+    return [one for one in not_taken_up(connection, bank_code) if not one.is_settled]
 
 
 def refuse_open(connection: Connection, bank_code: str, references: Iterable[str]) -> None:
@@ -159,7 +159,7 @@ def take_up(connection: Connection, cycle: Cycle, planned: Mapping[str, list[Any
     Raises `Waiting`, and nothing is made, when payments of the plan are in a lost file and the
     plan does not say what that file says, or when officers answered for a file after the plan was drawn.
     """
-    files = _not_taken_up(connection) if planned["id"] else []
+    files = not_taken_up(connection) if planned["id"] else []
     if not files:
         return TakenUp(dict(planned))
     answered = [one.sending.message_id for one in files if one.is_settled and one.references]
@@ -242,7 +242,8 @@ def _as_it_was(
     return MadeBatch(sent.bank_code, part, value_date, total, digest, sent.message_id, tuple(rows))
 
 
-def _not_taken_up(connection: Connection, bank_code: str = "") -> list[LostFile]:
+def not_taken_up(connection: Connection, bank_code: str = "") -> list[LostFile]:
+    """The files that no batch has taken up, answered for or not, oldest first."""
     columns = lost_file.c
     again = exists().where(batch.c.bank_code == columns.bank_code, batch.c.message_id == columns.message_id)
     statement = select(lost_file).where(~again).order_by(columns.id)

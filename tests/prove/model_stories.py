@@ -113,6 +113,8 @@ def _in_the_office() -> Iterator[Story]:
         # The batches are made, and written at some of these places.
         later = (_send(), *_PLAN, _APPROVE, _send(which=1), _works("pay"), closed, _send(), _COLLECT, closed)
         yield Story(f"the end of a sending at {turn}, then one is withdrawn", (_ends("send", turn), withdrawn, *later))
+    all_of_it = (_ends("send", 3), withdrawn, withdrawn, withdrawn, closed, *_PLAN, _APPROVE, _send(), _works("pay"))
+    yield Story("all is withdrawn, and the cycle closed", (*all_of_it, _COLLECT))
     for fault in ("lost", "answer lost", "slow"):
         late = (_send(fault), withdrawn, closed, _send(), _works("pay"), withdrawn, closed, _COLLECT)
         yield Story(f"what may have left is to be withdrawn: {fault}", late)
