@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -24,7 +25,17 @@ from paysvc.services.close_cycle import ClosedCycle, close_cycle
 from paysvc.services.publish_report import publish_report
 from paysvc.services.withdraw_payments import Withdrawn, withdraw_payments
 from paysvc.signing import open_or_create_signer
-from paysvc.store import answered_files, audit_trail, batches, cycles, ledger, lost_files, outcomes, plans
+from paysvc.store import (
+    answered_files,
+    audit_trail,
+    batches,
+    cycles,
+    ledger,
+    lost_files,
+    outcomes,
+    plans,
+    programmes,
+)
 from paysvc.store.engine import Database
 from paysvc.store.tables import audit_event, bank_file, batch, beneficiary, lost_file, lost_reference, withdrawal
 from paysvc.store.vault import Vault
@@ -577,6 +588,21 @@ def test_what_a_bank_says_of_a_closed_cycle_is_believed_and_who_is_unpaid_is_pai
     office.approve(office.plan("2027-01"))
     assert office.send("2027-01").is_complete
     assert (office.discrepancies(), office.differences()) == ([], [])
+
+
+def test_a_closed_cycle_still_binds_the_fund_of_its_programme(office: Office) -> None:
+    """What a bank brings back later goes to the fund that paid it, and reports are made again from it."""
+    office.enrol()
+    (first,) = office.pay("2026-12")
+    office.book((first, True))
+    office.close()
+    with office.database.write() as connection:
+        (programme,) = programmes.read_programmes(connection, ["BTXH"])
+        with pytest.raises(Conflict) as bound:
+            programmes.write_programmes(connection, [replace(programme, fund_code="TET")])
+    assert code_of(bound) == "programme_in_use"
+    office.book((first, False))
+    assert office.differences() == []
 
 
 # -------------------------------------------------------------------------------- report
