@@ -204,12 +204,12 @@ def _digest_problem(path: Path, one: Mapping[str, Any]) -> str:
 def _figures(report: Report) -> Iterator[Part]:
     """What the figures of report.json owe one another."""
     total = {name: (one["count"], int(one["amount_vnd"])) for name, one in report["totals"].items()}
-    outcomes = ("settled", "returned", "rejected", "outstanding", "unknown", "held", "excluded")
+    outcomes = ("settled", "returned", "rejected", "outstanding", "unknown", "held", "excluded", "withdrawn")
     reached = tuple(sum(total[name][place] for name in outcomes) for place in (0, 1))
     yield _part(
         "conservation",
         reached == total["entitled"],
-        "settled + returned + rejected + outstanding + unknown + held + excluded = entitled, in entitlements and đồng.",
+        f"{' + '.join(outcomes)} = entitled, in entitlements and đồng.",
     )
     ties = report["three_way_tie"]
     held = all(
@@ -228,6 +228,9 @@ def _figures(report: Report) -> Iterator[Part]:
         for one in statements
     )
     yield _part("re-submissions", _by_two(report), "Nothing was made again by one officer alone or unapproved.")
+    yield _part(
+        "withdrawals", _by_another(report, total["withdrawn"]), "What was withdrawn is listed, by another officer."
+    )
     yield _part("statements", balanced, f"Opening + credits − debits = closing on {len(statements)} statements.")
 
 
@@ -236,6 +239,13 @@ def _by_two(report: Report) -> bool:
         one["proposed_by"] != one["decided_by"] if one["state"] == "approved" else not one["replaced_by"]
         for one in report["resubmissions"]
     )
+
+
+def _by_another(report: Report, withdrawn: tuple[int, int]) -> bool:
+    listed, approval = report["withdrawals"], report["approval"]
+    planners = {approval["maker"], approval["submitted_by"]}
+    figure = (len(listed), sum(int(one["amount_vnd"]) for one in listed))
+    return figure == withdrawn and all(one["withdrawn_by"] not in planners for one in listed)
 
 
 def _part(name: str, holds: bool, message: str) -> Part:

@@ -169,6 +169,7 @@ CHANGES = {
         ),
         {"statements", "balances"},
     ),
+    "a cycle is called closed": ("UPDATE payment_cycle SET state = 'CLOSED'", {"withdrawals"}),
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Row, select, text
+from sqlalchemy.exc import IntegrityError
 
 from paysvc import failpoints, handing_over
 from paysvc.bank_interface import BankFile, BankUnreachable, OutcomeUnknown
@@ -25,10 +26,11 @@ from paysvc.sealing import Sealer
 from paysvc.services.check_books import check_books
 from paysvc.services.publish_report import publish_report
 from paysvc.services.recall_payments import recall_payments
+from paysvc.services.withdraw_payments import withdraw_payments
 from paysvc.signing import open_or_create_signer
 from paysvc.store import batches, dissolving, state_checks
 from paysvc.store.engine import Database
-from paysvc.store.tables import batch, dissolved_payment, instruction, send_attempt
+from paysvc.store.tables import batch, dissolved_payment, instant_text, instruction, send_attempt
 from paysvc.store.vault import Vault
 from paysvc.verify_report import verify_report
 from tests.paying_office import SYSTEM, PayingOffice, practising
@@ -122,6 +124,25 @@ def test_a_written_file_is_cut_anew_without_what_was_made_after_all(office: Payi
     assert (office.discrepancies(), office.discrepancies(resolved=True)) == ([], [(DOUBLE, again)])
     assert recall_payments(office.database, office.vault, office.banks, office.clock, SYSTEM).waiting == ()
     assert everything_agrees(office)
+
+
+def test_what_was_in_a_written_file_is_not_withdrawn(office: PayingOffice) -> None:
+    """Where rows from before the dissolution are put back, that file may leave; its months must not be another's."""
+    original, again = seal(office)
+    office.book((original, True))
+    office.send("2027-01")
+    assert (states(office), office.state_of(again)) == (["DISSOLVED", "SENT"], "PLANNED")
+    other = Officer("approver.thu", Role.APPROVER)
+    with pytest.raises(Conflict, match="a bank file with it was written"):
+        withdraw_payments(
+            office.database, office.clock, other, cycle_code="2027-01", reason="paid", end_to_end_ids=[again]
+        )
+    forged = (
+        "INSERT INTO withdrawal (id, instruction_id, reason, withdrawn_by, withdrawn_at)"
+        " SELECT 900, id, 'paid', 'approver.thu', :at FROM instruction WHERE end_to_end_id = :name"
+    )
+    with pytest.raises(IntegrityError, match="was never written is withdrawn"), office.database.write() as connection:
+        connection.execute(text(forged), {"at": instant_text(office.clock.now()), "name": again})
 
 
 def test_a_batch_whose_file_is_not_written_is_dissolved_as_well(office: PayingOffice) -> None:

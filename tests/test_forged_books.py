@@ -167,7 +167,16 @@ FORGINGS: dict[str, tuple[str, set[str]]] = {
     ),
     "a payment that waits for its batch is called cancelled": (
         "UPDATE instruction SET state = 'CANCELLED', is_live = FALSE WHERE end_to_end_id = '{waiting}'",
-        {"states: payment {waiting}", "accounts: in_transit:AGRI", "accounts: reserved:NS"},
+        {
+            "states: payment {waiting}", "accounts: fund:NS", "accounts: reserved:NS",
+            "claims: payment {waiting}",
+        },
+    ),
+    "a payment is said to be withdrawn": (
+        ("INSERT INTO withdrawal (id, instruction_id, reason, withdrawn_by, withdrawn_at)"
+        " SELECT 1, id, 'x', 'somebody', '2026-12-20T00:00:00.000000Z' FROM instruction"
+        " WHERE end_to_end_id = '{waiting}'"),
+        {"withdrawals: payment {waiting}", "states: payment {waiting}"},
     ),
     "a returned payment stands in the way of another": (
         "UPDATE instruction SET is_live = TRUE WHERE end_to_end_id = '{returned}'",

@@ -67,6 +67,8 @@ WRITING: dict[str, tuple[str, tuple[str, ...]]] = {
     "propose-resubmission": ("maker", ("2026-12",)),
     "approve-resubmission": ("approver", ("2026-12", "--hash", "0" * 64)),
     "decline-resubmission": ("approver", ("2026-12", "--reason", "again")),
+    "withdraw-payments": ("approver", ("2026-12", "--payment", "P61GYPKBY7AF25GQ", "--reason", "again")),
+    "close-cycle": ("approver", ("2026-12",)),
     "recall-payments": ("bank-operator", ()),
     "publish-report": ("auditor", ("2026-12", "--as-of", "2026-12-31", "--out", "{new}")),
     "officer add": ("administrator", ("x.y", "--role", "maker")),

@@ -64,6 +64,7 @@ from paysvc.store.tables import (
     person_doubt,
     report,
     send_attempt,
+    withdrawal,
 )
 from tests.planned_province import BANKS, Enrolled, Province
 
@@ -124,6 +125,16 @@ def resubmission_of(of: str, state: str = "REJECTED", evidence: str = _BATCH, ap
     return RESUBMISSION.format(of=of, state=state, evidence=evidence, approved=approved)
 
 
+WITHDRAWAL = (
+    "INSERT INTO withdrawal (id, instruction_id, reason, withdrawn_by, withdrawn_at)"
+    " SELECT 900, {of}, '{reason}', '{by}', '{{now}}' FROM payment_cycle WHERE id = 9"
+)
+
+
+def withdrawal_of(of: str, by: str = "approver.minh", reason: str = "x") -> str:
+    return WITHDRAWAL.format(of=of, by=by, reason=reason)
+
+
 #: The bank refused the file with all payments of cycle 6, and booked some of them after all. Person -> what became of
 #: the re-submission; those in capitals are live again.
 PAID_AGAIN = {
@@ -135,6 +146,14 @@ PAID_AGAIN = {
     "OVERTAKEN": "waits for an approver",
     "LEAVING": "approved, planned in cycle 7",
     "DRAFTED": "approved, planned in cycle 8, a draft",
+}
+
+#: Cycle 9 is released, and all of it waits in no batch. Person -> what became of the payment.
+NEVER_LEFT = {
+    "waiting": "nothing yet",
+    "lost": "stands in a lost file",
+    "named": "withdrawn by somebody, and not cancelled yet",
+    "gone": "withdrawn, planned in cycle 10, a draft",
 }
 
 #: Cycle 1 is approved and has a batch, cycle 2 is submitted, cycle 3 a draft, cycle 4 approved
@@ -358,6 +377,34 @@ TRIGGERS: dict[str, list[str]] = {
         "INSERT INTO replacement SELECT {again}, MIN(replaced_id) FROM replacement WHERE replaced_id = {LEAVING}",
         "INSERT INTO replacement SELECT {DRAFTED}, instruction_id FROM replacement WHERE replaced_id = {DRAFTED}",
     ],
+    "withdrawal_of_what_never_left": [
+        # Of plans that are not released, in a batch and in none; refused; booked.
+        withdrawal_of("(SELECT instruction_id FROM replacement WHERE replaced_id = {again})"),
+        withdrawal_of("(SELECT MIN(id) FROM instruction WHERE batch_id = 2)"),
+        withdrawal_of("(SELECT MIN(id) FROM instruction WHERE cycle_id = 4)"),
+        withdrawal_of("{refused}"),
+        withdrawal_of("{BOOKED}"),
+    ],
+    "withdrawal_of_no_lost_payment": [withdrawal_of("{lost}")],
+    "withdrawal_by_another_person": [
+        withdrawal_of("{waiting}", by="maker.lan"),
+        withdrawal_of("{waiting}", by="maker.tam"),
+    ],
+    "withdrawal_reasoned": [withdrawal_of("{waiting}", reason="")],
+    "withdrawal_never_update": [
+        "UPDATE withdrawal SET withdrawn_by = 'a.b'",
+        "UPDATE withdrawal SET instruction_id = {waiting}",
+    ],
+    "withdrawal_never_delete": ["DELETE FROM withdrawal"],
+    "instruction_withdrawn_by_somebody": [
+        "UPDATE instruction SET state = 'CANCELLED', is_live = {false} WHERE id = {waiting}",
+        "UPDATE instruction SET state = 'CANCELLED', is_live = {false} WHERE cycle_id = 4",
+    ],
+    "cycle_replaces_withdrawn_by_name": [
+        # Without the link that names the withdrawn one; nothing but a draft can lack it.
+        "UPDATE payment_cycle SET state = 'SUBMITTED' WHERE id = 10",
+    ],
+    "cycle_closed_when_over": ["UPDATE payment_cycle SET state = 'CLOSED' WHERE id = 9"],
     "replacement_never_update": ["UPDATE replacement SET replaced_id = {refused} WHERE replaced_id = {again}"],
     "replacement_stays": ["DELETE FROM replacement WHERE replaced_id = {again}"],
     "cycle_replaces_by_name": ["UPDATE payment_cycle SET state = 'SUBMITTED' WHERE id = 8"],
@@ -645,6 +692,11 @@ CONSTRAINTS: dict[tuple[str, ...], list[str]] = {
         SECOND.replace("PLANNED", "CANCELLED"),
     ],
     ("U2 one standing re-submission for one payment", "uq_resubmission_standing"): [resubmission_of("{proposed}")],
+    ("a payment is withdrawn once", "uq_withdrawal_instruction_id"): [withdrawal_of("{named}")],
+    ("a withdrawn payment is in no batch", "ck_instruction_withdrawn_unbatched"): [
+        "UPDATE instruction SET state = 'CANCELLED', is_live = {false} WHERE id = {refused}",
+        "UPDATE instruction SET batch_id = 1 WHERE id = {gone}",
+    ],
     ("rule 5 two people", "ck_resubmission_two_people"): [
         "UPDATE resubmission SET approved_by = proposed_by, approved_at = '{now}' WHERE instruction_id = {proposed}"
     ],
@@ -890,6 +942,7 @@ def world(database: Database, sealer: Sealer, clock: FixedClock, maker: Officer,
     withdraw_plan(database, clock, maker, cycle_code="2027-04", reason="Xem lại")
     made = _with_banks(database, clock)
     values = {**made.values, **_paid_again(province, clock, maker, approver)}
+    values |= _never_left(province, clock, maker, approver)
     with database.write() as connection:
         connection.execute(text("UPDATE approval SET cancelled_at = approved_at WHERE cycle_id = 6"))
         connection.execute(text(line_of(1, 0, of="{BOOKED}").format(**values)))
@@ -976,6 +1029,52 @@ def _paid_again(province: Province, clock: FixedClock, maker: Officer, approver:
             )
         )
     return values
+
+
+def _never_left(province: Province, clock: FixedClock, maker: Officer, approver: Officer) -> dict[str, str]:
+    """Cycles 9 and 10, and the payments of cycle 9 by what became of them (`NEVER_LEFT`)."""
+    database = province.database
+    people = province.add(*[Enrolled({"BTXH": "NANG"}, from_period="2027-08", to_period="2027-08")] * len(NEVER_LEFT))
+
+    def plan(month: str) -> bytes:
+        return plan_payments(
+            database, province.sealer, BANKS, clock, maker, cycle_code=month, programme_codes=["BTXH"], periods=[month]
+        ).content_sha256
+
+    content = plan("2027-08")
+    submit_plan(database, clock, Officer("maker.tam", maker.role), cycle_code="2027-08")
+    approve_plan(database, clock, approver, cycle_code="2027-08", content_sha256=content)
+    with database.write() as connection:
+        connection.execute(text("UPDATE payment_cycle SET state = 'RELEASED' WHERE id = 9"))
+        rows = connection.execute(
+            text(
+                "SELECT e.beneficiary_id, i.id, i.end_to_end_id, e.id AS line FROM instruction i"
+                " JOIN entitlement e ON e.id = i.entitlement_id WHERE i.cycle_id = 9"
+            )
+        )
+        by_person = {row.beneficiary_id: row for row in rows}
+        found = {name: by_person[person] for name, person in zip(NEVER_LEFT, people, strict=True)}
+        connection.execute(insert(lost_reference).values(lost_file_id=1, reference=found["lost"].end_to_end_id))
+        for number, name in ((1, "named"), (2, "gone")):
+            connection.execute(
+                insert(withdrawal).values(
+                    id=number,
+                    instruction_id=found[name].id,
+                    reason="x",
+                    withdrawn_by=approver.officer_id,
+                    withdrawn_at=clock.now(),
+                )
+            )
+        gone, now = found["gone"], instant_text(clock.now())
+        connection.execute(text(f"UPDATE instruction SET state = 'CANCELLED', is_live = false WHERE id = {gone.id}"))
+        connection.execute(
+            text(f"UPDATE obligation_claim SET released_at = '{now}' WHERE entitlement_id = {gone.line}")
+        )
+    plan("2027-09")
+    with database.write() as connection:
+        # Of a draft a link may go; it cannot be submitted without it.
+        connection.execute(text(f"DELETE FROM replacement WHERE replaced_id = {gone.id}"))
+    return {name: str(row.id) for name, row in found.items()}
 
 
 def _with_banks(database: Database, clock: FixedClock) -> World:
@@ -1472,6 +1571,9 @@ def test_a_draft_is_free_to_change(world: World) -> None:
             " WHERE id = (SELECT instruction_id FROM replacement WHERE replaced_id = {again})"
         ),
         "DELETE FROM replacement WHERE replaced_id = {DRAFTED}",
+        # What never left may be withdrawn by somebody else, and goes where it is said to go.
+        withdrawal_of("{waiting}"),
+        "UPDATE instruction SET state = 'CANCELLED', is_live = {false} WHERE id = {named}",
         "UPDATE recall SET state = 'SENDING', version = 2",
         "UPDATE instruction SET state = 'RETURNED', is_live = {false} WHERE id = {BOOKED}",
         "UPDATE instruction SET state = 'RETURNED' WHERE id = {refused}",

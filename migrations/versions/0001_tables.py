@@ -625,6 +625,7 @@ def upgrade() -> None:
     sa.CheckConstraint('amount_vnd > 0 AND amount_vnd < 10000000000000', name=op.f('ck_instruction_amount_in_range')),
     sa.CheckConstraint("is_live = (state NOT IN ('REJECTED', 'RETURNED', 'CANCELLED'))", name=op.f('ck_instruction_live_by_state')),
     sa.CheckConstraint("letter_word IN ('', 'made', 'not_made', 'both')", name=op.f('ck_instruction_known_letter_word')),
+    sa.CheckConstraint("state <> 'CANCELLED' OR batch_id IS NULL", name=op.f('ck_instruction_withdrawn_unbatched')),
     sa.ForeignKeyConstraint(['account_id'], ['bank_account.id'], name=op.f('fk_instruction_account_id')),
     sa.ForeignKeyConstraint(['cycle_id'], ['payment_cycle.id'], name=op.f('fk_instruction_cycle_id')),
     sa.ForeignKeyConstraint(['entitlement_id'], ['entitlement.id'], name=op.f('fk_instruction_entitlement_id')),
@@ -707,6 +708,16 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_resubmission'))
     )
     op.create_index('uq_resubmission_standing', 'resubmission', ['instruction_id'], unique=True, sqlite_where=sa.text('closed_at IS NULL'), postgresql_where=sa.text('closed_at IS NULL'))
+    op.create_table('withdrawal',
+    sa.Column('id', ID, autoincrement=False, nullable=False),
+    sa.Column('instruction_id', ID, nullable=False),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('withdrawn_by', sa.String(length=80), nullable=False),
+    sa.Column('withdrawn_at', INSTANT, nullable=False),
+    sa.ForeignKeyConstraint(['instruction_id'], ['instruction.id'], name=op.f('fk_withdrawal_instruction_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_withdrawal')),
+    sa.UniqueConstraint('instruction_id', name=op.f('uq_withdrawal_instruction_id'))
+    )
     op.create_table('replacement',
     sa.Column('instruction_id', ID, nullable=False),
     sa.Column('replaced_id', ID, nullable=False),
@@ -758,6 +769,7 @@ def downgrade() -> None:
     op.drop_index(op.f('ix_recall_instruction_id'), table_name='recall')
     op.drop_table('recall')
     op.drop_index(op.f('ix_replacement_replaced_id'), table_name='replacement')
+    op.drop_table('withdrawal')
     op.drop_table('replacement')
     op.drop_index('uq_resubmission_standing', table_name='resubmission', sqlite_where=sa.text('closed_at IS NULL'), postgresql_where=sa.text('closed_at IS NULL'))
     op.drop_table('resubmission')

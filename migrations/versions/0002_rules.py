@@ -149,6 +149,10 @@ _BY_LETTER = (
     "EXISTS (SELECT 1 FROM payment_status s JOIN bank_letter l ON l.inbound_file_id = s.inbound_file_id"
     " WHERE s.instruction_id = NEW.id AND s.status = '{status}' AND l.says = '{says}' AND l.approved_at IS NOT NULL)"
 )
+#: Free to be planned again: two officers said so on the bank's word, or it was withdrawn before anything was written.
+_FREED = f"({{row}}.state = 'CANCELLED' OR {_APPROVED})"
+#: The payment that a withdrawal is about, and its cycle.
+_WITHDRAWN = "SELECT 1 FROM instruction i JOIN payment_cycle c ON c.id = i.cycle_id WHERE i.id = NEW.instruction_id AND "
 _POSTED = "(SELECT is_posted FROM ledger_transaction WHERE id = {row}.transaction_id)"
 
 RULES: list[Rule] = [
@@ -313,8 +317,8 @@ RULES: list[Rule] = [
         "obligation_claim",
         "UPDATE OF released_at",
         "EXISTS (SELECT 1 FROM instruction i WHERE i.entitlement_id = OLD.entitlement_id"
-        f" AND (i.is_live OR NOT {_APPROVED.format(row='i')}))",
-        "what a payment carries is released only by an approved re-submission",
+        f" AND (i.is_live OR NOT {_FREED.format(row='i')}))",
+        "what a payment carries is released only by an approved re-submission, or when it was withdrawn",
         "NEW.released_at IS NOT NULL AND OLD.released_at IS NULL",
     ),
     Rule(
@@ -324,7 +328,7 @@ RULES: list[Rule] = [
         # The other claims are released ones (a standing one is unique), which are few.
         "EXISTS (SELECT 1 FROM obligation_claim c JOIN instruction i ON i.entitlement_id = c.entitlement_id"
         " WHERE c.obligation_id = NEW.obligation_id AND c.entitlement_id <> NEW.entitlement_id"
-        f" AND c.released_at IS NOT NULL AND (i.is_live OR NOT {_APPROVED.format(row='i')}))",
+        f" AND c.released_at IS NOT NULL AND (i.is_live OR NOT {_FREED.format(row='i')}))",
         "what was paid, or may have been, is planned again only by an approved re-submission",
     ),
     Rule(
@@ -372,13 +376,48 @@ RULES: list[Rule] = [
         "a decided re-submission never changes",
     ),
     *_never("resubmission", "DELETE"),
+    # What never left goes back by one approver's word: nothing of it was written, no lost file has it, and who made or
+    # submitted the plan does not decide what of it is paid.
+    Rule(
+        "withdrawal_of_what_never_left",
+        "withdrawal",
+        "INSERT",
+        f"NOT EXISTS ({_WITHDRAWN}i.state = 'PLANNED' AND i.batch_id IS NULL AND c.state = 'RELEASED')"
+        " OR EXISTS (SELECT 1 FROM dissolved_payment d JOIN bank_file f ON f.batch_id = d.batch_id"
+        " WHERE d.instruction_id = NEW.instruction_id)",
+        "only a payment of a released plan that is in no batch and was never written is withdrawn",
+    ),
+    Rule(
+        "withdrawal_of_no_lost_payment",
+        "withdrawal",
+        "INSERT",
+        f"EXISTS ({_WITHDRAWN}EXISTS (SELECT 1 FROM lost_reference r WHERE r.reference = i.end_to_end_id))",
+        "what stands in a lost file may have been paid, and is not withdrawn",
+    ),
+    Rule(
+        "withdrawal_by_another_person",
+        "withdrawal",
+        "INSERT",
+        f"EXISTS ({_WITHDRAWN}(c.maker_id = NEW.withdrawn_by OR c.submitted_by = NEW.withdrawn_by))",
+        "who made or submitted a plan does not withdraw payments of it",
+    ),
+    Rule("withdrawal_reasoned", "withdrawal", "INSERT", "NEW.reason = ''", "who withdraws a payment says why"),
+    *_never("withdrawal", "UPDATE", "DELETE"),
+    Rule(
+        "instruction_withdrawn_by_somebody",
+        "instruction",
+        "UPDATE OF state",
+        "NOT EXISTS (SELECT 1 FROM withdrawal w WHERE w.instruction_id = NEW.id)",
+        "a payment is cancelled only when an officer withdrew it",
+        "NEW.state = 'CANCELLED' AND OLD.state <> 'CANCELLED'",
+    ),
     Rule(
         "replacement_of_unpaid",
         "replacement",
         "INSERT",
         f"NOT EXISTS (SELECT 1 FROM {_OTHERS} JOIN instruction i ON i.entitlement_id = mine.entitlement_id"
         " JOIN payment_cycle y ON y.id = i.cycle_id WHERE i.id = NEW.instruction_id AND o.id = NEW.replaced_id AND y.state = 'DRAFT' AND NOT o.is_live"
-        f" AND o.generation < i.generation AND {_APPROVED.format(row='o')})",
+        f" AND o.generation < i.generation AND {_FREED.format(row='o')})",
         "a payment of a draft takes the place of one that was not made, of the same dues, by an approved re-submission",
     ),
     *_never("replacement", "UPDATE"),
@@ -403,6 +442,29 @@ RULES: list[Rule] = [
         " AND bc.obligation_id = mine.obligation_id)))",
         "a plan names the payments whose place its own take, and none of them was made",
         "NEW.state = 'SUBMITTED' AND OLD.state = 'DRAFT'",
+    ),
+    Rule(
+        "cycle_replaces_withdrawn_by_name",
+        "payment_cycle",
+        "UPDATE OF state",
+        # As above, from the few that were withdrawn; none of them comes to life.
+        f"EXISTS (SELECT 1 FROM {_OTHERS} JOIN instruction e ON e.entitlement_id = mine.entitlement_id"
+        " JOIN withdrawal w ON w.instruction_id = e.id WHERE mine.released_at IS NOT NULL AND +o.cycle_id = NEW.id"
+        " AND (o.generation = 0 OR NOT EXISTS (SELECT 1 FROM replacement p JOIN instruction b ON b.id = p.replaced_id"
+        " JOIN obligation_claim bc ON bc.entitlement_id = b.entitlement_id WHERE p.instruction_id = o.id"
+        " AND bc.obligation_id = mine.obligation_id)))",
+        "a plan names the withdrawn payments whose place its own take",
+        "NEW.state = 'SUBMITTED' AND OLD.state = 'DRAFT'",
+    ),
+    Rule(
+        "cycle_closed_when_over",
+        "payment_cycle",
+        "UPDATE OF state",
+        "EXISTS (SELECT 1 FROM instruction i WHERE i.cycle_id = NEW.id"
+        " AND i.state NOT IN ('SETTLED', 'REJECTED', 'RETURNED', 'CANCELLED'))"
+        " OR EXISTS (SELECT 1 FROM batch b WHERE b.cycle_id = NEW.id AND b.state IN ('SEALED', 'SENDING', 'UNKNOWN'))",
+        "a plan is closed when it is known what became of each of its payments",
+        "NEW.state = 'CLOSED' AND OLD.state = 'RELEASED'",
     ),
     # U2 across lines: what takes the place of another leaves only while that one is not paid (crash point C29).
     Rule(
@@ -786,6 +848,7 @@ KEYS: dict[str, tuple[Key, ...]] = {
     "obligation_claim": (Key("entitlement_id, obligation_id"), Key("obligation_id", "released_at IS NULL")),
     "instruction": (Key("id"), Key("end_to_end_id"), Key("entitlement_id", "is_live")),
     "resubmission": (Key("id"), Key("instruction_id", "closed_at IS NULL")),
+    "withdrawal": (Key("id"), Key("instruction_id")),
     "replacement": (Key("instruction_id, replaced_id"),),
     "recall": (
         Key("id"),

@@ -23,6 +23,7 @@ from paysvc.cli import (
     safekeeping,
     serving,
     verify,
+    withdrawal,
 )
 from paysvc.cli.office import Office, examples
 from paysvc.cli.output import messages, show_error
@@ -95,6 +96,8 @@ COMMANDS = (
     resubmission.approve_resubmission,
     resubmission.decline_resubmission,
     resubmission.recall_payments,
+    withdrawal.withdraw_payments,
+    withdrawal.close_cycle,
     payments.show_cycle,
     reports.publish_report,
     reports.list_reports,

@@ -288,7 +288,8 @@ def show_cycle(office: Office, cycle_code: str, output: str) -> None:
         with wiring.database.read() as connection:
             cycle = cycles.get_cycle(connection, cycle_code)
             found = outcomes_of_cycle(connection, cycle.id)
-    words = ("settled", "returned", "rejected", "outstanding", "unknown", "all_held", "all_excluded", "entitled")
+    by_banks = ("settled", "returned", "rejected", "outstanding", "unknown")
+    words = (*by_banks, "withdrawn", "all_held", "all_excluded", "entitled")
     rows = [
         {
             "outcome": word.removeprefix("all_"),

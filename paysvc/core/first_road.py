@@ -23,6 +23,7 @@ from paysvc.domain.report_lines import (
     NOT_SENT,
     NOTHING_BOOKED,
     OUTSTANDING,
+    WITHDRAWN,
     Booked,
     ReportLine,
     Said,
@@ -86,13 +87,14 @@ class InstructedColumns(Columns):
 @dataclass(frozen=True)
 class Facts:
     """All that is known at the moment of the report. `said` goes by the instruction's id,
-    `files` by the batch's id."""
+    `files` by the batch's id; `withdrawn` are ids of instructions."""
 
     due: DueColumns
     instructions: InstructionColumns
     entries: BookedColumns
     said: Mapping[int, Said]
     files: Mapping[int, SentFile]
+    withdrawn: frozenset[int] = frozenset()
 
     @cached_property
     def instruction_row(self) -> Int64:
@@ -156,7 +158,8 @@ def _ordinary_entry(facts: Facts) -> Int64:
     found = np.full(len(facts.instructions), _NOTHING, np.int64)
     found[at] = np.where(_is_ordinary(facts, own), own, _OTHERWISE)
     found[np.bincount(at, minlength=len(found)) > 1] = _OTHERWISE
-    found[np.isin(facts.instructions.id, np.array(list(facts.said), np.int64))] = _OTHERWISE
+    by_itself = [*facts.said, *facts.withdrawn]
+    found[np.isin(facts.instructions.id, np.array(by_itself, np.int64))] = _OTHERWISE
     return found
 
 
@@ -237,6 +240,9 @@ def _one_by_one(facts: Facts, chosen: Int64) -> Iterator[ReportLine]:
             yield _without_instruction(number, programme, unit, amount, disposition, reason)
         else:
             instruction_id, _, end_to_end_id, _, channel, bank, batch_id = next(instructions)
+            if instruction_id in facts.withdrawn:
+                yield _of_no_bank(number, end_to_end_id, programme, unit, amount, WITHDRAWN, "", "")
+                continue
             due = (number, end_to_end_id, programme, unit, channel, bank, amount)
             entries = booked.get(instruction_id, NOTHING_BOOKED)
             yield _judged(due, facts.files.get(batch_id), entries, facts.said.get(instruction_id))
@@ -261,8 +267,14 @@ def _without_instruction(
     """Held or excluded; or planned and yet not instructed, which the check names."""
     is_planned = disposition == "planned"
     outcome, state = (OUTSTANDING, NOT_SENT) if is_planned else (disposition, "")
+    return _of_no_bank(number, "", programme, unit, amount, outcome, state, shown_reason(reason))
+
+
+def _of_no_bank(
+    number: int, end_to_end_id: str, programme: str, unit: str, amount: int, outcome: str, sending: str, reason: str
+) -> ReportLine:
     return ReportLine(
-        number, "", programme, unit, "", "", amount, state, "", 0, 0, outcome, shown_reason(reason), "", ""
+        number, end_to_end_id, programme, unit, "", "", amount, sending, "", 0, 0, outcome, reason, "", ""
     )
 
 

@@ -22,6 +22,7 @@ class Equation(StrEnum):
     STATEMENTS = "statements"
     BALANCES = "balances"
     RESUBMISSIONS = "resubmissions"
+    WITHDRAWALS = "withdrawals"
     STATES = "states"
     ATTEMPTS = "attempts"
     CLAIMS = "claims"
@@ -45,6 +46,7 @@ MEANING = {
     Equation.STATEMENTS: "a statement has the lines and the sums that it says",
     Equation.BALANCES: "a statement opens with the balance with which the one before it closed",
     Equation.RESUBMISSIONS: "what left is free again by two officers on a bank's word; nobody is paid twice unnoted",
+    Equation.WITHDRAWALS: "what was withdrawn and which cycles were closed is what the trail and the ledger tell",
     Equation.STATES: "a payment and its batch are where all that was sent, said and booked puts them",
     Equation.ATTEMPTS: "every try at handing a file over is kept, and ended as the trail tells",
     Equation.CLAIMS: "every line of a plan carries the months that it is over, and a planned one holds them",

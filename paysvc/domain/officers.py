@@ -49,6 +49,8 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "decline-letter": frozenset({Role.MAKER, Role.BANK_OPERATOR, Role.APPROVER}),
     # A scan names people.
     "export-letter": frozenset({Role.MAKER, Role.BANK_OPERATOR, Role.APPROVER, Role.AUDITOR}),
+    "withdraw-payments": frozenset({Role.APPROVER}),
+    "close-cycle": frozenset({Role.APPROVER}),
     "recall-payments": frozenset({Role.APPROVER, Role.BANK_OPERATOR, Role.SYSTEM}),
     "deposit-fund": frozenset({Role.ADMINISTRATOR}),
     "set-rules": frozenset({Role.ADMINISTRATOR}),

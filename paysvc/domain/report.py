@@ -25,6 +25,7 @@ from paysvc.domain.report_lines import (
     SENT,
     SETTLED,
     UNKNOWN,
+    WITHDRAWN,
 )
 from paysvc.domain.report_records import (
     Discrepancy,
@@ -35,6 +36,7 @@ from paysvc.domain.report_records import (
     SecondRoad,
     SentFile,
     StatementFigures,
+    Withdrawn,
 )
 
 FORMAT = "paysvc-report/1"
@@ -65,6 +67,9 @@ class ReportDraft:
     second_road: SecondRoad
     resubmissions: Sequence[Resubmitted] = ()
     recalls: Sequence[Recalled] = ()
+    withdrawals: Sequence[Withdrawn] = ()
+    #: What the trail tells of them.
+    withdrawn_by_trail: Figure = Figure()  # noqa: RUF009  # frozen
 
 
 class _Proof:
@@ -155,6 +160,7 @@ def check(draft: ReportDraft) -> CheckedReport:
     ties = _three_way_tie(roads, draft)
     _bank_files(roads, draft)
     _resubmissions(roads, draft)
+    _withdrawals(roads, draft)
     for fund in draft.funds:
         reached = fund.opening_vnd + fund.funded_vnd - fund.reserved_vnd + fund.released_vnd + fund.other_vnd
         roads.equal(f"fund {fund.fund}, closing balance", fund.closing_vnd, reached)
@@ -173,6 +179,7 @@ def check(draft: ReportDraft) -> CheckedReport:
         "discrepancies": [_json(discrepancy) for discrepancy in draft.discrepancies],
         "resubmissions": [_json(resubmitted) for resubmitted in draft.resubmissions],
         "recalls": [_json(recalled) for recalled in draft.recalls],
+        "withdrawals": [_json(withdrawn) for withdrawn in draft.withdrawals],
         "figures_compared": roads.compared,
     }
     return CheckedReport(canonical_json(body), draft.lines, draft.discrepancies, _PROOF)
@@ -187,7 +194,7 @@ def _conservation(roads: _Check, draft: ReportDraft) -> None:
     figure = totals(draft.summary.cells)
     for name, whole_of, parts in (
         ("entitled", "entitled", OUTCOMES),
-        ("approved and not approved", "entitled", ("approved", HELD, EXCLUDED)),
+        ("approved and not approved", "entitled", ("approved", HELD, EXCLUDED, WITHDRAWN)),
         ("approved by outcome", "approved", (SETTLED, RETURNED, REJECTED, OUTSTANDING, UNKNOWN)),
         ("approved by sending", "approved", (NOT_SENT, "sending_unknown", "refused_at_the_door", SENT)),
         ("settled by channel", SETTLED, ("settled_to_account", "cash_paid")),
@@ -296,3 +303,18 @@ def _resubmissions(roads: _Check, draft: ReportDraft) -> None:
         # What another cycle's report lists is proved there.
         if one.cycle == code:
             roads.equal(f"{name}, file of the evidence", True, one.evidence_sha256 in listed)
+
+
+def _withdrawals(roads: _Check, draft: ReportDraft) -> None:
+    """What was withdrawn is on the lines, in the list and in the trail, by nobody who made or submitted the plan.
+
+    That no bank file holds it, the second road says: a payment in a file that is on no bank's list differs.
+    """
+    figure = totals(draft.summary.cells)[WITHDRAWN]
+    listed = Figure(len(draft.withdrawals), sum(one.amount_vnd for one in draft.withdrawals))
+    roads.equal("withdrawn, on lines and listed", figure, listed)
+    roads.equal("withdrawn, listed and in the trail", listed, draft.withdrawn_by_trail)
+    approval = draft.about.get("approval")
+    planners = {approval.get("maker"), approval.get("submitted_by")} if isinstance(approval, Mapping) else set()
+    for one in draft.withdrawals:
+        roads.equal(f"withdrawal of {one.end_to_end_id}, by another officer", False, one.withdrawn_by in planners)

@@ -23,6 +23,7 @@ from paysvc.domain.report_lines import (
     SENT,
     SETTLED,
     UNKNOWN,
+    WITHDRAWN,
 )
 
 CASH = "cash"
@@ -108,7 +109,8 @@ TOTALS: dict[str, Callable[[Cell], bool]] = {
     "entitled": _every,
     HELD: lambda cell: cell.outcome == HELD,
     EXCLUDED: lambda cell: cell.outcome == EXCLUDED,
-    "approved": lambda cell: cell.outcome not in (HELD, EXCLUDED),
+    WITHDRAWN: lambda cell: cell.outcome == WITHDRAWN,
+    "approved": lambda cell: cell.outcome not in (HELD, EXCLUDED, WITHDRAWN),
     NOT_SENT: lambda cell: cell.sending == NOT_SENT,
     "sending_unknown": lambda cell: cell.sending == SENDING_UNKNOWN,
     "refused_at_the_door": lambda cell: cell.sending == REFUSED,

@@ -15,10 +15,11 @@ from typing import NamedTuple
 from paysvc.domain.identifiers import END_TO_END_ID_LENGTH
 
 SETTLED, RETURNED, REJECTED, OUTSTANDING, UNKNOWN = "settled", "returned", "rejected", "outstanding", "unknown"
-HELD, EXCLUDED = "held", "excluded"
+#: What is not, or not any more, to be paid by this cycle: by the plan, or by an approver's word before it left.
+HELD, EXCLUDED, WITHDRAWN = "held", "excluded", "withdrawn"
 
 #: Where money that is due can be; together they are all of it.
-OUTCOMES = (SETTLED, RETURNED, REJECTED, OUTSTANDING, UNKNOWN, HELD, EXCLUDED)
+OUTCOMES = (SETTLED, RETURNED, REJECTED, OUTSTANDING, UNKNOWN, HELD, EXCLUDED, WITHDRAWN)
 
 #: How far an instruction came on its way to the bank: not handed over, handed over, refused by
 #: the bank at its door, or nobody knows; "" where there is no instruction.
@@ -71,7 +72,8 @@ NOTHING_BOOKED = Booked()
 class ReportLine(NamedTuple):
     """One entitlement; the fields in the order of `lines.csv`.
 
-    `end_to_end_id`, `channel`, `bank` and `sending` are "" where nothing was instructed;
+    `end_to_end_id`, `channel`, `bank` and `sending` are "" where nothing was instructed. What was
+    withdrawn keeps its `end_to_end_id`: no bank has it, and the payment in its place is another one.
     `message_id` names the bank file, "" where there is none.
     `amount_vnd` is what is due, which is what is instructed. `booked_debits_vnd` and
     `booked_credits_vnd` are what statements booked under the reference.

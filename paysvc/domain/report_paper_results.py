@@ -28,7 +28,7 @@ def summary(body: Body) -> Section:
             (
                 f"Kỳ chi có {words.number(totals['entitled']['count'])} lượt người hưởng của "
                 f"{words.number(body['distinct_people'])} người. Mỗi lượt người nằm ở đúng một kết quả: đã chi trả, "
-                "hoàn trả, từ chối, chưa có kết quả, không rõ, tạm giữ hoặc không chi."
+                "hoàn trả, từ chối, chưa có kết quả, không rõ, tạm giữ, không chi hoặc rút lại."
             ),
         ],
         table=table(["Chỉ tiêu", "Lượt người", "Số tiền (đồng)"], [32, 10, 15], rows, right=[1, 2]),
@@ -92,7 +92,7 @@ def funds(body: Body) -> Section:
 
 
 def breakdown(title: str, rows: Sequence[Body], names: Mapping[str, str]) -> Section:
-    """Count above amount in every cell, so that seven outcomes fit on one page."""
+    """Count above amount in every cell, so that eight outcomes fit on one page."""
     columns = ("entitled", *words.OUTCOMES)
     shown = [
         row(
@@ -105,9 +105,9 @@ def breakdown(title: str, rows: Sequence[Body], names: Mapping[str, str]) -> Sec
         title,
         table=table(
             ["", "Phải chi", *words.OUTCOMES.values()],
-            [15, 14, 14, 10, 10, 12, 9, 11, 10],
+            [14, 13, 13, 9, 9, 11, 9, 10, 9, 8],
             shown,
-            right=list(range(1, 9)),
+            right=list(range(1, 10)),
             small=True,
         ),
     )

@@ -158,6 +158,19 @@ class Recalled(NamedTuple):
     answer: str
 
 
+class Withdrawn(NamedTuple):
+    """A payment of the cycle that an approver withdrew before anything of it was written.
+
+    `replaced_by` are the approved payments of later plans that take its place, joined by `;`.
+    """
+
+    end_to_end_id: str
+    amount_vnd: int
+    withdrawn_by: str
+    withdrawn_at: str
+    replaced_by: str
+
+
 class BankFigures(NamedTuple):
     """What one bank's files say, computed by the second road. `outcomes` maps each of
     settled, returned, rejected, outstanding and unknown to its figure; amounts in đồng."""

@@ -11,6 +11,7 @@ TOTALS: dict[str, str] = {
     "entitled": "Phải chi trong kỳ",
     "held": "Tạm giữ, chưa chi",
     "excluded": "Không thuộc diện chi",
+    "withdrawn": "Rút khỏi danh sách trước khi chuyển",
     "approved": "Danh sách được duyệt chi",
     "not_sent": "Chưa chuyển ngân hàng",
     "sending_unknown": "Chưa rõ đã đến ngân hàng",
@@ -35,6 +36,7 @@ OUTCOMES: dict[str, str] = {
     "unknown": "Không rõ",
     "held": "Tạm giữ",
     "excluded": "Không chi",
+    "withdrawn": "Rút lại",
 }
 
 CHANNELS: dict[str, str] = {"account": "Tài khoản", "cash": "Tiền mặt", "": "Không có lệnh chi"}

@@ -22,7 +22,15 @@ from paysvc.domain.report_paper import write_paper
 from paysvc.domain.report_records import discrepancies_csv
 from paysvc.report_pdf import render_pdf
 from paysvc.signing import Signer
-from paysvc.store import audit_trail, report_files, report_lines, report_records, report_resubmissions, reports
+from paysvc.store import (
+    audit_trail,
+    report_files,
+    report_lines,
+    report_records,
+    report_resubmissions,
+    report_withdrawals,
+    reports,
+)
 from paysvc.store.engine import Database
 from paysvc.store.report_folder import ReportFolder
 from paysvc.store.report_second_road import FilesOfCycle, walk
@@ -164,6 +172,8 @@ def _read(connection: Connection, banks: BankRegistry, wanted: _Parameters) -> _
         "discrepancies": report_records.read_discrepancies(connection, cycle.id, as_of, received, lines),
         "resubmissions": report_resubmissions.read_resubmissions(connection, cycle.id, as_of),
         "recalls": report_resubmissions.read_recalls(connection, cycle.id, as_of),
+        "withdrawals": report_withdrawals.read_withdrawals(connection, cycle.id, as_of),
+        "withdrawn_by_trail": report_withdrawals.read_withdrawn_by_trail(connection, cycle.code, as_of),
     }
     files = FilesOfCycle(lines, instructed, sent_files, received)
     return _Material(cycle, row, existing is None, files, parts)

@@ -24,7 +24,13 @@ from paysvc.domain.instructions import BatchState, CycleState
 from paysvc.domain.officers import Officer, require
 from paysvc.domain.payment_dates import WorkingCalendar, earliest_value_date, next_working_day
 from paysvc.domain.progress import Progress, silent
-from paysvc.domain.sending_answers import ALREADY_THERE, PAID_BY_HAND, reason_of_refusal, says_nothing
+from paysvc.domain.sending_answers import (
+    ALREADY_THERE,
+    PAID_BY_HAND,
+    lost_file_open,
+    reason_of_refusal,
+    says_nothing,
+)
 from paysvc.domain.submission import BatchReport, Submission, Unpayable
 from paysvc.handing_over import Letter, Stage, find_out, send
 from paysvc.sealing import Sealer
@@ -115,6 +121,7 @@ def _make_batches(desk: _Desk, cycle_code: str) -> Cycle:
     with desk.database.write() as connection:
         batches.queue_for_money(connection)
         cycle = _approved(connection, cycle_code)
+        _dissolve_answered(desk, connection, cycle)
         for one, doubles in dissolving.find_overtaken(connection, cycle.id):
             _dissolve(desk, connection, one, because="it holds what is paid after all", without=sorted(doubles))
         planned = batches.read_planned(connection, cycle.id)
@@ -143,6 +150,16 @@ def _dissolve(desk: _Desk, connection: Connection, one: Batch, **detail: object)
     at = desk.clock.now()
     dissolving.dissolve(connection, one, at, VERB)
     desk.note(connection, one, {"state": BatchState.DISSOLVED.value, "dissolved_at": instant_text(at), **detail})
+
+
+def _dissolve_answered(desk: _Desk, connection: Connection, cycle: Cycle) -> None:
+    """Free what officers answered for as paid by a lost file and waits here in a batch that was not written."""
+    lost = [one.references for one in lost_files.not_taken_up(connection)]
+    for one in batches.list_batches(connection, cycle.id) if lost else []:
+        if one.state is BatchState.SEALED and bank_files.find_file(connection, one.id) is None:
+            held = batches.read_batched(connection, one.id)["end_to_end_id"]
+            if any(not references.isdisjoint(held) for references in lost):
+                _dissolve(desk, connection, one, because="in a lost file")
 
 
 def _approved(connection: Connection, cycle_code: str) -> Cycle:
@@ -239,6 +256,9 @@ def _write_file(desk: _Desk, cycle: Cycle, one: Batch) -> None:
         one = batches.get_batch(connection, one.id)
         if bank_files.find_file(connection, one.id) or one.state is not BatchState.SEALED:
             return
+        # What waits here may have been withdrawn in the lost database, and paid in that file under another id.
+        for lost in lost_files.open_files(connection):
+            raise lost_file_open(lost.sending.message_id, lost.sending.cycle_code)
         batch, names_cut = read_payment_batch(connection, desk.sealer, one, bank.settings.debtor, able, cycle.periods)
     try:
         file = bank.adapter.encode(batch)
@@ -264,8 +284,9 @@ def _write_file(desk: _Desk, cycle: Cycle, one: Batch) -> None:
     digest = desk.vault.put(file.content)
     with desk.database.write() as connection:
         batches.queue_for_money(connection)
-        if bank_files.find_file(connection, one.id) or batches.get_batch(connection, one.id).version != one.version:
-            return  # another run has written or dissolved it
+        # Another run may have written or dissolved it, or an officer withdrawn a payment of it, since it was read.
+        if bank_files.find_file(connection, one.id) or batches.get_batch(connection, one.id) != one:
+            return
         bank_files.insert_file(connection, one, file.name, digest, len(file.content), bank.written_by, desk.clock.now())
         desk.names_cut += names_cut
         desk.note(connection, one, {"written": digest.hex(), "count": one.count, "sum_vnd": str(one.sum_vnd)})

@@ -8,17 +8,18 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 import numpy as np
-from sqlalchemy import Connection, exists, func, select
+from sqlalchemy import Connection, and_, exists, func, or_, select
 
 from paysvc.domain.answered_dues import Answered, NamedDues, may_be_paid
 from paysvc.domain.errors import Waiting
-from paysvc.domain.instructions import CycleState, InstructionState
+from paysvc.domain.instructions import BatchState, CycleState, InstructionState
 from paysvc.domain.payment_dates import month_number
 from paysvc.store import programmes
 from paysvc.store.bulk import Same, insert_columns, read_columns
 from paysvc.store.cycles import Cycle, find_cycle
 from paysvc.store.tables import (
     audit_event,
+    bank_file,
     batch,
     beneficiary,
     instruction,
@@ -59,8 +60,18 @@ def burn_what_waits(
     connection: Connection, file_id: int, reference_key: bytes, *, besides: frozenset[str] = frozenset()
 ) -> None:
     """Add to an answered file the ids of payments whose dues it may have paid, and which wait in plans that
-    cannot be drawn anew: they never leave, as if they were in it. Not those `besides`, which are in open files:
-    there they have left, and an id in two lost files is the proof that the earlier one has not."""
+    cannot be drawn anew, in no batch or in one that was not written: they never leave, as if they were in it. Not
+    those `besides`, which are in open files: there they have left, and an id in two lost files is the proof that the
+    earlier one has not."""
+    unwritten = and_(
+        instruction.c.state == InstructionState.BATCHED.value,
+        instruction.c.batch_id.in_(
+            select(batch.c.id).where(
+                batch.c.state == BatchState.SEALED.value, ~exists().where(bank_file.c.batch_id == batch.c.id)
+            )
+        ),
+    )
+    planned = and_(instruction.c.state == InstructionState.PLANNED.value, instruction.c.batch_id.is_(None))
     answered = read_answered(connection, reference_key)
     if answered is None:
         return
@@ -79,8 +90,7 @@ def burn_what_waits(
         .join(beneficiary, beneficiary.c.id == obligation.c.beneficiary_id)
         .where(
             payment_cycle.c.state == CycleState.RELEASED.value,
-            instruction.c.state == InstructionState.PLANNED.value,
-            instruction.c.batch_id.is_(None),
+            or_(planned, unwritten),
         ),
     )
     dues = NamedDues(

@@ -36,11 +36,14 @@ from paysvc.store.tables import (
     programme,
     statement_line,
 )
+from paysvc.store.withdrawal_checks import withdrawals
 
 _RESERVING = (CycleState.APPROVED.value, CycleState.RELEASED.value, CycleState.CLOSED.value)
 _LINES_PAID = ("planned lines with a payment", "lines with a payment")
 #: Payments of which no bank is known to have the file.
 _WAITING = (InstructionState.PLANNED.value, InstructionState.BATCHED.value, InstructionState.UNKNOWN.value)
+#: Those that no bank will make.
+_FREE = (InstructionState.REJECTED.value, InstructionState.CANCELLED.value)
 
 
 def trail(connection: Connection) -> Examined:
@@ -96,7 +99,7 @@ def _deposited(connection: Connection) -> Counter[str]:
 def _placed(connection: Connection) -> Counter[str]:
     """Where the money of every approved payment must be."""
     one = instruction.c
-    is_waiting, is_free = one.state.in_(_WAITING), one.state == InstructionState.REJECTED.value
+    is_waiting, is_free = one.state.in_(_WAITING), one.state.in_(_FREE)
     is_booked = one.debit_count > 0
     back = case((and_(is_booked, one.debited_vnd < one.credited_vnd), one.debited_vnd), (is_booked, one.credited_vnd))
     came_back = func.coalesce(back, 0)
@@ -373,5 +376,5 @@ def _lines(count: int, debited: int, credited: int) -> str:
 #: Every equation that is asked of rows alone, in the order in which they are.
 OF_ROWS = (
     trail, transactions, accounts, plans_and_payments, approvals, batches, bookings, statements, balances,
-    resubmissions, states, attempts, claims, discrepancies, inbound_files, letters,
+    resubmissions, withdrawals, states, attempts, claims, discrepancies, inbound_files, letters,
 )  # fmt: skip

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select
 
 from paysvc.domain.books import MOST_NAMED, Difference, Equation, Examined
-from paysvc.domain.instructions import CycleState
+from paysvc.domain.instructions import CycleState, InstructionState
 from paysvc.store.tables import (
     entitlement,
     instruction,
@@ -58,21 +58,24 @@ def _lines(connection: Connection) -> Iterator[Difference]:
 
 
 def _released_before_they_left(connection: Connection) -> Iterator[Difference]:
-    """Planned lines whose payment is in no batch yet, and whose months another plan could take.
+    """Planned lines whose payment is in no batch yet, and whose months another plan could take; and withdrawn
+    ones whose months none can.
 
     Those that left are a matter of `resubmissions`.
     """
     one, claim = instruction.c, obligation_claim.c
+    is_withdrawn = one.state == InstructionState.CANCELLED.value
     rows = connection.execute(
-        select(one.end_to_end_id)
+        select(one.end_to_end_id, case((is_withdrawn, 1), else_=0))
         .join(obligation_claim, claim.entitlement_id == one.entitlement_id)
-        .where(one.batch_id.is_(None), claim.released_at.is_not(None))
+        .where(one.batch_id.is_(None), is_withdrawn != claim.released_at.is_not(None))
         .distinct()
         .order_by(one.end_to_end_id)
         .limit(MOST_NAMED)
     )
-    for name in rows.scalars():
-        yield Difference(Equation.CLAIMS, f"payment {name}", "holds its months", "free for another plan")
+    holds, free = "holds its months", "free for another plan"
+    for name, was_withdrawn in rows:
+        yield Difference(Equation.CLAIMS, f"payment {name}", *((free, holds) if was_withdrawn else (holds, free)))
 
 
 def _held_twice(connection: Connection) -> Iterator[Difference]:

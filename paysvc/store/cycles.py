@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, exists, or_, select, update
+from sqlalchemy import Connection, Row, and_, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from paysvc.domain.errors import Conflict, NotFound
 from paysvc.domain.instructions import CYCLE_NEXT, BatchState, CycleState, InstructionState, may_follow
 from paysvc.domain.programmes import ProgrammeKind
+from paysvc.domain.withdrawing import ENDED, OPEN_BATCHES
 from paysvc.store.batches import is_silent
 from paysvc.store.bulk import Same, Values, insert_columns, next_ids
 from paysvc.store.tables import approval, batch, instruction, payment_cycle
@@ -159,6 +160,26 @@ def codes_to_send(connection: Connection, now: datetime) -> list[str]:
         .order_by(payment_cycle.c.id)
     )
     return list(connection.execute(statement).scalars())
+
+
+def what_is_open(connection: Connection, cycle_id: int) -> dict[str, int]:
+    """What keeps a cycle from being closed, in words -> how many: payments of which nobody knows yet what became
+    of them, and batches on their way. Empty when it is over."""
+    columns, amount = instruction.c, func.count()
+    payments = connection.execute(
+        select(columns.state, amount)
+        .where(columns.cycle_id == cycle_id, columns.state.not_in([one.value for one in ENDED]))
+        .group_by(columns.state)
+        .order_by(columns.state)
+    )
+    found = {f"payments {state}": int(count) for state, count in payments}
+    on_their_way = connection.execute(
+        select(batch.c.state, amount)
+        .where(batch.c.cycle_id == cycle_id, batch.c.state.in_([one.value for one in OPEN_BATCHES]))
+        .group_by(batch.c.state)
+        .order_by(batch.c.state)
+    )
+    return found | {f"batches {state}": int(count) for state, count in on_their_way}
 
 
 def has_batches(connection: Connection, cycle_id: int) -> bool:

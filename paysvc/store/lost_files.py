@@ -315,7 +315,7 @@ def _as_it_was(
 def _to_take_up(connection: Connection, bank_code: str = "") -> list[LostFile]:
     """Without those that were dissolved and left in parts: a later file holds payments of theirs."""
     return [
-        one for one in _not_taken_up(connection, bank_code) if one.is_settled or not _is_written_again(connection, one)
+        one for one in not_taken_up(connection, bank_code) if one.is_settled or not _is_written_again(connection, one)
     ]
 
 
@@ -334,7 +334,8 @@ def _is_written_again(connection: Connection, one: LostFile) -> bool:
     return connection.execute(shared.limit(1)).first() is not None
 
 
-def _not_taken_up(connection: Connection, bank_code: str = "") -> list[LostFile]:
+def not_taken_up(connection: Connection, bank_code: str = "") -> list[LostFile]:
+    """The files that no batch has taken up, answered for or not, oldest first."""
     columns = lost_file.c
     again = exists().where(batch.c.bank_code == columns.bank_code, batch.c.message_id == columns.message_id)
     statement = select(lost_file).where(~again).order_by(columns.id)

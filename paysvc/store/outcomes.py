@@ -1,7 +1,7 @@
 """What became of a cycle, in entitlements and in đồng; nobody vanishes.
 
 An entitlement is one person in one programme. planned + held + excluded = entitled, and
-settled + returned + rejected + outstanding + unknown = planned.
+settled + returned + rejected + outstanding + unknown + withdrawn = planned.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from paysvc.domain.instructions import BatchState, InstructionState
 from paysvc.domain.reconciliation import Outcome
 from paysvc.store.tables import batch, entitlement, instruction
 
+#: What becomes of a payment by an officer's word, and by no bank's.
+_WITHDRAWN = "withdrawn"
+
 
 @dataclass(frozen=True, slots=True)
 class CycleOutcomes:
@@ -29,6 +32,7 @@ class CycleOutcomes:
     rejected: Figure
     outstanding: Figure
     unknown: Figure
+    withdrawn: Figure
     held: Mapping[str, Figure]
     excluded: Mapping[str, Figure]
 
@@ -53,6 +57,7 @@ def outcomes_of_cycle(connection: Connection, cycle_id: int) -> CycleOutcomes:
         rejected=outcomes.get(Outcome.REJECTED, Figure()),
         outstanding=outcomes.get(Outcome.OUTSTANDING, Figure()),
         unknown=outcomes.get(Outcome.UNKNOWN, Figure()),
+        withdrawn=outcomes.get(_WITHDRAWN, Figure()),
         held={reason: figure for (kind, reason), figure in dispositions.items() if kind == "held"},
         excluded={reason: figure for (kind, reason), figure in dispositions.items() if kind == "excluded"},
     )
@@ -79,12 +84,10 @@ def _dispositions(connection: Connection, cycle_id: int) -> dict[tuple[str, str]
 
 
 def _outcomes(connection: Connection, cycle_id: int) -> dict[str, Figure]:
-    """The last instruction of each entitlement, by outcome; one that never left is not the last."""
+    """The last instruction of each entitlement, by outcome."""
     later = instruction.alias("later")
     is_last = ~exists().where(
-        later.c.entitlement_id == instruction.c.entitlement_id,
-        later.c.generation > instruction.c.generation,
-        later.c.state != InstructionState.CANCELLED.value,
+        later.c.entitlement_id == instruction.c.entitlement_id, later.c.generation > instruction.c.generation
     )
     state = instruction.c.state
     nothing_booked = and_(instruction.c.debit_count == 0, instruction.c.credit_count == 0)
@@ -93,6 +96,7 @@ def _outcomes(connection: Connection, cycle_id: int) -> dict[str, Figure]:
         (state == InstructionState.RETURNED.value, Outcome.RETURNED.value),
         (state == InstructionState.REJECTED.value, Outcome.REJECTED.value),
         (state == InstructionState.UNKNOWN.value, Outcome.UNKNOWN.value),
+        (state == InstructionState.CANCELLED.value, _WITHDRAWN),
         # A try is under way, or broke off: the bank may have it.
         (
             and_(state == InstructionState.BATCHED.value, batch.c.state == BatchState.SENDING.value),
@@ -116,7 +120,6 @@ def _outcomes(connection: Connection, cycle_id: int) -> dict[str, Figure]:
         .outerjoin(batch, batch.c.id == instruction.c.batch_id)
         .where(
             instruction.c.cycle_id == cycle_id,
-            state != InstructionState.CANCELLED.value,
             entitlement.c.disposition == "planned",
             is_last,
         )

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, exists, func, null, or_, select, union_all
 
 from paysvc.domain.disbursement import OFFICER_HELD
+from paysvc.domain.instructions import InstructionState
 from paysvc.store.bulk import read_columns
 from paysvc.store.tables import (
     account_match,
@@ -92,7 +93,8 @@ def read_owed(connection: Connection, programme_codes: Sequence[str], last_perio
     drawn anew, or to be paid again.
 
     What a payment that left carried is there only while its re-submission is approved and neither
-    that payment nor another of the same dues is live: the bank may have booked it late.
+    that payment nor another of the same dues is live: the bank may have booked it late. So are the dues
+    of one that was withdrawn, unless the payment whose place it took, or another of its dues, is live.
 
     `generation` is one more than that of the last payment that carried the obligation, and
     `follows` that payment's line; both are 0 when none did. `was_excluded` tells whether the
@@ -128,7 +130,10 @@ def read_owed(connection: Connection, programme_codes: Sequence[str], last_perio
     paid_or_undecided = (
         select(claim.obligation_id)
         .join(instruction, instruction.c.entitlement_id == claim.entitlement_id)
-        .where(claim.released_at.is_not(None), or_(instruction.c.is_live, ~approved))
+        .where(
+            claim.released_at.is_not(None),
+            or_(instruction.c.is_live, and_(instruction.c.state != InstructionState.CANCELLED.value, ~approved)),
+        )
     )
     return read_columns(
         connection,

@@ -25,8 +25,9 @@ from paysvc.store.tables import (
     setting,
 )
 
-#: States in which money of a cycle is promised or on its way.
-_UNDER_WAY = (CycleState.SUBMITTED.value, CycleState.APPROVED.value, CycleState.RELEASED.value)
+#: States in which money of a cycle is promised, on its way or accounted for: of a closed one a bank may still
+#: bring something back, and its reports are made again from the fund that paid it.
+_BOUND = (CycleState.SUBMITTED.value, CycleState.APPROVED.value, CycleState.RELEASED.value, CycleState.CLOSED.value)
 
 _PAID_TOGETHER = "paid_together:"
 
@@ -128,7 +129,7 @@ def write_programmes(connection: Connection, programmes: Sequence[Programme]) ->
     """Add these programmes or renew what is known of them; returns how many differ from before.
 
     Raises `InvalidInput` for a fund that does not exist, and `Conflict` for another kind
-    once something was due, or another fund while money of it is under way.
+    once something was due, or another fund once a cycle of it was submitted.
     """
     known_funds = {one.code for one in read_funds(connection)}
     before = {one.code: one for one in read_programmes(connection)}
@@ -144,11 +145,11 @@ def write_programmes(connection: Connection, programmes: Sequence[Programme]) ->
                 f"The kind of programme {one.code} stays {was.kind}: something was due already.",
                 next_step="Give the other kind a programme of its own.",
             )
-        if was is not None and was.fund_code != one.fund_code and _is_under_way(connection, one.code):
+        if was is not None and was.fund_code != one.fund_code and _is_bound(connection, one.code):
             raise Conflict(
                 "programme_in_use",
-                f"Programme {one.code} keeps its fund while a cycle of it is under way.",
-                next_step="Close or withdraw the cycle first.",
+                f"Programme {one.code} keeps its fund: a cycle of it was submitted or paid.",
+                next_step="Withdraw a plan that was not sent, or give what the other fund pays a programme of its own.",
             )
     rows = [
         {
@@ -244,13 +245,13 @@ def _was_due(connection: Connection, code: str) -> bool:
     return connection.execute(select(exists().where(obligation.c.programme_code == code))).scalar_one()
 
 
-def _is_under_way(connection: Connection, code: str) -> bool:
+def _is_bound(connection: Connection, code: str) -> bool:
     return connection.execute(
         select(
             exists().where(
                 entitlement.c.programme_code == code,
                 entitlement.c.cycle_id == payment_cycle.c.id,
-                payment_cycle.c.state.in_(_UNDER_WAY),
+                payment_cycle.c.state.in_(_BOUND),
             )
         )
     ).scalar_one()

@@ -36,6 +36,7 @@ from paysvc.store.tables import (
     instruction,
     payment_status,
     statement_line,
+    withdrawal,
 )
 
 
@@ -53,6 +54,7 @@ def read_lines(
         entries=_entries(connection, approved_at, as_of),
         said=_said(connection, cycle_id, as_of, sent_files),
         files=sent_files,
+        withdrawn=_withdrawn(connection, cycle_id, as_of),
     )
     return lines_of(facts), instructed_of(facts)
 
@@ -113,15 +115,12 @@ def _due(connection: Connection, cycle_id: int) -> DueColumns:
 
 
 def _instructions(connection: Connection, cycle_id: int, as_of: datetime) -> InstructionColumns:
-    """Cancelled ones (they never left) first, then the others, each by generation: a later one
-    takes the place of an earlier one. Each is in the batch in which it was at the moment."""
+    """By generation: a later one takes the place of an earlier one; each in the batch in which it was at the moment."""
     columns = instruction.c
     found = read_packed(
         connection,
         select(columns.id, columns.entitlement_id, columns.end_to_end_id, columns.amount_vnd, columns.channel)
-        .add_columns(
-            columns.bank_code, columns.batch_id, columns.generation, (columns.state != "CANCELLED").label("has_left")
-        )
+        .add_columns(columns.bank_code, columns.batch_id, columns.generation)
         .where(columns.cycle_id == cycle_id),
     )
     every = InstructionColumns(
@@ -133,7 +132,17 @@ def _instructions(connection: Connection, cycle_id: int, as_of: datetime) -> Ins
         bank=found.texts("bank_code"),
         batch_id=_batches_then(connection, cycle_id, as_of, found),
     )
-    return every.take(np.lexsort((found.numbers("generation"), found.flags("has_left"))))
+    return every.take(np.argsort(found.numbers("generation"), kind="stable"))
+
+
+def _withdrawn(connection: Connection, cycle_id: int, as_of: datetime) -> frozenset[int]:
+    columns = withdrawal.c
+    rows = connection.execute(
+        select(columns.instruction_id)
+        .join(instruction, instruction.c.id == columns.instruction_id)
+        .where(instruction.c.cycle_id == cycle_id, columns.withdrawn_at <= as_of)
+    )
+    return frozenset(rows.scalars())
 
 
 def _batches_then(connection: Connection, cycle_id: int, as_of: datetime, found: Packed) -> Int64:

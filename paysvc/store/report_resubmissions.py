@@ -31,7 +31,7 @@ _later = instruction.alias("later")
 
 def read_resubmissions(connection: Connection, cycle_id: int, as_of: datetime) -> list[Resubmitted]:
     """The re-submissions of payments of this cycle, and of those whose place its payments take."""
-    replaced_by = _replacements(connection, as_of)
+    replaced_by = read_replacements(connection, as_of)
     in_place = select(replacement.c.replaced_id).join(_later, _later.c.id == replacement.c.instruction_id)
     columns, sent = resubmission.c, bank_file.alias("sent")
     rows: Sequence[Row[Any]] = connection.execute(
@@ -67,7 +67,7 @@ def read_resubmissions(connection: Connection, cycle_id: int, as_of: datetime) -
     ]
 
 
-def _replacements(connection: Connection, as_of: datetime) -> dict[int, list[str]]:
+def read_replacements(connection: Connection, as_of: datetime) -> dict[int, list[str]]:
     """Payment -> those in its place whose plan was approved at the moment."""
     stood = and_(
         approval.c.cycle_id == _later.c.cycle_id,

@@ -37,6 +37,7 @@ from paysvc.store.tables import (
     recall_attempt,
     send_attempt,
     statement_line,
+    withdrawal,
 )
 
 #: Statuses in the order in which they are joined: the last of those that were given counts.
@@ -88,6 +89,7 @@ def _payment_states(connection: Connection) -> Iterator[Difference]:
             _flag(one.is_refused).label("is_refused"), _flag(one.is_live).label("is_live"), one.letter_word,
         )
         .outerjoin(batch, batch.c.id == one.batch_id)
+        .outerjoin(withdrawal, withdrawal.c.instruction_id == one.id)
         .outerjoin(said, said.c.instruction_id == one.id)
         .outerjoin(letter, letter.c.instruction_id == one.id)
         .outerjoin(foreign, foreign.c.instruction_id == one.id)
@@ -172,6 +174,7 @@ def _state(refused: ColumnElement[bool], completed: ColumnElement[bool], foreign
     )
     is_there = batch.c.state.in_([BatchState.SENT.value, BatchState.REFUSED.value])
     return case(
+        (and_(one.batch_id.is_(None), withdrawal.c.id.is_not(None)), of.CANCELLED.value),
         (one.batch_id.is_(None), of.PLANNED.value),
         (batch.c.id.is_(None), "in a batch that is not there"),
         (batch.c.state == BatchState.DISSOLVED.value, "in a batch that was dissolved"),
@@ -226,7 +229,7 @@ def _batch_states(connection: Connection) -> tuple[list[Difference], int]:
 def _last_told(connection: Connection) -> dict[str, str]:
     """MsgId -> the last state of its batch of which the trail tells."""
     found: dict[str, str] = {}
-    for event in _events(connection, "submit-batches", "recover"):
+    for event in _events(connection, "submit-batches", "withdraw-payments", "recover"):
         if event.subject.startswith("batch:") and "state" in event.detail:
             found[event.subject.removeprefix("batch:")] = event.detail["state"]
         for message_id in (*event.detail.get("taken_up", ()), *event.detail.get("in_question", ())):
@@ -239,7 +242,7 @@ def _last_told(connection: Connection) -> dict[str, str]:
 def _dissolved_at(connection: Connection) -> dict[str, str]:
     """MsgId -> when its batch was dissolved, by the trail."""
     found: dict[str, str] = {}
-    for event in _events(connection, "submit-batches", "recover"):
+    for event in _events(connection, "submit-batches", "withdraw-payments", "recover"):
         if "dissolved_at" in event.detail:
             found[event.subject.removeprefix("batch:")] = event.detail["dissolved_at"]
         found.update(event.detail.get("dissolved", {}))

@@ -609,6 +609,7 @@ instruction = Table(
     CheckConstraint("(channel = 'account') = (account_id IS NOT NULL)", name="account_where_needed"),
     CheckConstraint("is_live = (state NOT IN ('REJECTED', 'RETURNED', 'CANCELLED'))", name="live_by_state"),
     CheckConstraint("letter_word IN ('', 'made', 'not_made', 'both')", name="known_letter_word"),
+    CheckConstraint("state <> 'CANCELLED' OR batch_id IS NULL", name="withdrawn_unbatched"),
     # U2: one live payment for one entitlement.
     Index(
         "uq_instruction_live",
@@ -905,6 +906,18 @@ resubmission = Table(
         sqlite_where=text("closed_at IS NULL"),
         postgresql_where=text("closed_at IS NULL"),
     ),
+)
+
+#: That a payment of which nothing was ever written will not leave: by whom, why, and since when. Only
+#: this releases what a payment that never left had claimed.
+withdrawal = Table(
+    "withdrawal",
+    metadata,
+    _id(),
+    Column("instruction_id", ForeignKey("instruction.id"), nullable=False, unique=True),
+    Column("reason", Text, nullable=False),
+    Column("withdrawn_by", String(80), nullable=False),
+    Column("withdrawn_at", Instant, nullable=False),
 )
 
 #: Which payment takes the place of which. A line may carry months of several earlier payments,

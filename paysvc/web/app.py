@@ -19,6 +19,7 @@ from paysvc.web.api import (
     returns,
     rules,
     schedules,
+    withdrawals,
 )
 from paysvc.wiring import Wiring
 
@@ -32,6 +33,7 @@ BLUEPRINTS = (
     letters.blueprint,
     resubmissions.blueprint,
     resubmissions.recalls_blueprint,
+    withdrawals.blueprint,
     reports.blueprint,
     officers.blueprint,
     schedules.blueprint,

@@ -31,7 +31,7 @@ FAULTS = st.sampled_from(
     )
 )
 #: What another desk does while the first one sleeps, and what is done under doom.
-VERBS = ("send", "collect", "reconcile")
+VERBS = ("send", "collect", "reconcile", "withdraw a payment")
 
 
 class AtTheDesk(Invariants):
@@ -124,6 +124,8 @@ class AtTheDesk(Invariants):
                 one.while_asleep = lambda: None
 
     def verb(self, desk: Desk, name: str, cycle: str) -> Any:
+        if name == "withdraw a payment":
+            return desk.withdraw_payment(cycle)
         return desk.send(cycle) if name == "send" else desk.collect() if name == "collect" else desk.reconcile()
 
     # ---------------------------------------------------------------------------- plans
@@ -201,6 +203,23 @@ class AtTheDesk(Invariants):
             self.attempt(lambda: self.desk.withdraw(cycle))
         elif references:
             self.attempt(lambda: self.desk.hold(cycle, references[which % len(references)]))
+
+    @precondition(lambda self: self.has("RELEASED") and self.tries["withdrawn"] < 4)
+    @rule(which=SMALL)
+    def withdraw_a_payment(self, which: int) -> None:
+        self.tries["withdrawn"] += 1
+        cycle = self.pick(which, "RELEASED")
+        self.tell(f"withdraw a payment of {cycle}")
+        if reference := self.attempt(lambda: self.desk.withdraw_payment(cycle, which)):
+            self.add(str(reference))
+
+    @precondition(lambda self: self.has("RELEASED") and self.tries["closed"] < 3)
+    @rule(which=SMALL)
+    def close_a_cycle(self, which: int) -> None:
+        self.tries["closed"] += 1
+        cycle = self.pick(which, "RELEASED")
+        self.tell(f"close {cycle}")
+        self.attempt(lambda: self.desk.close_cycle(cycle))
 
     @precondition(lambda self: self.stale and self.tries["stale"] < 2)
     @rule(which=SMALL)

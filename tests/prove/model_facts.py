@@ -72,6 +72,7 @@ class Facts:
     last_event: int
     twice_claimed: int
     twice_live: int
+    withdrawn_and_bound: int
     persons: dict[str, set[int]]
     due: dict[str, set[int]]
     unpaid_lines: int
@@ -154,6 +155,10 @@ def _read(rows: sqlite3.Connection, after_event: int) -> Facts:
                 " GROUP BY c.obligation_id HAVING COUNT(*) > 1"
             )
         ),
+        withdrawn_and_bound=ask(
+            "SELECT COUNT(*) FROM obligation_claim c JOIN instruction i ON i.entitlement_id = c.entitlement_id"
+            " WHERE i.state = 'CANCELLED' AND c.released_at IS NULL"
+        )[0][0],
         persons=persons,
         due=due,
         unpaid_lines=ask(

@@ -20,6 +20,8 @@ from .model_office import BANK_OPTIONS, PEOPLE, Desk
 #: Ways that an instruction may go, by what the states mean; anything else is a lost or a made-up fact.
 _FINAL = {"SENT", "REFUSED", "DISSOLVED"}
 _KNOWN = {"PLANNED", "BATCHED", "SENT", "UNKNOWN", "SETTLED", "REJECTED", "RETURNED", "DISPUTED"}
+#: Of which it is known what became of them.
+_ENDED = {"SETTLED", "REJECTED", "RETURNED", "CANCELLED"}
 
 
 class Broken(AssertionError):
@@ -168,6 +170,28 @@ class Invariants(RuleBasedStateMachine):
                 yield f"{bank.code} took {reference} more than once"
 
     @holds
+    def what_was_withdrawn_never_leaves(self) -> Iterator[str]:
+        for reference, one in self.now.instructions.items():
+            if one.state == "CANCELLED" and any(order.reference == reference for order in self.bank[one.bank].orders):
+                yield f"{reference} was withdrawn and {one.bank} has it"
+            was = self.before.instructions.get(reference) if self.before else None
+            if was is not None and was.state == "CANCELLED" and one.state != was.state:
+                yield f"{reference} was withdrawn and became {one.state}"
+
+    @holds
+    def a_withdrawn_month_is_owed_or_carried_again(self) -> Iterator[str]:
+        if self.now.withdrawn_and_bound:
+            yield f"{self.now.withdrawn_and_bound} months are bound to a payment that was withdrawn"
+
+    @holds
+    def a_cycle_is_closed_when_all_is_known(self) -> Iterator[str]:
+        for code, state in self.now.cycles.items():
+            if state == "CLOSED" and self.before and self.before.cycles.get(code) != state:
+                for one in self.now.instructions.values():
+                    if one.cycle == code and one.state not in _ENDED:
+                        yield f"{code} was closed while {one.reference} is {one.state}"
+
+    @holds
     def no_month_has_two_live_payments(self) -> Iterator[str]:
         if self.now.twice_live:
             yield f"{self.now.twice_live} months have two live payments"
@@ -234,7 +258,7 @@ class Invariants(RuleBasedStateMachine):
             "REFUSED": {"REJECTED", "SETTLED", "RETURNED", "DISPUTED"},
         }
         for one in self.now.instructions.values():
-            allowed = fitting[self.now.batches[one.message][1]] if one.message else {"PLANNED"}
+            allowed = fitting[self.now.batches[one.message][1]] if one.message else {"PLANNED", "CANCELLED"}
             if one.state not in allowed:
                 yield f"{one.reference} is {one.state} in a file that is {self.now.batches.get(one.message)}"
 
@@ -249,7 +273,9 @@ class Invariants(RuleBasedStateMachine):
                 yield f"{expected} people are due for {cycle}, plans carry {len(self.now.persons[cycle])}"
         if before := self.before:
             for reference, one in before.instructions.items():
-                is_fixed = before.cycles[one.cycle] == "RELEASED" or self.now.cycles[one.cycle] == "APPROVED"
+                is_fixed = (
+                    before.cycles[one.cycle] in ("RELEASED", "CLOSED") or self.now.cycles[one.cycle] == "APPROVED"
+                )
                 if reference not in self.now.instructions and is_fixed:
                     yield f"{reference} is gone"
 

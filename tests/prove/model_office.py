@@ -22,10 +22,12 @@ from paysvc.domain.officers import Officer, Role
 from paysvc.sealing import open_or_create_sealer
 from paysvc.services.approve_plan import approve_plan, hold_payment, return_plan, submit_plan, withdraw_plan
 from paysvc.services.check_books import check_books
+from paysvc.services.close_cycle import close_cycle
 from paysvc.services.collect_returns import Collection, collect_returns
 from paysvc.services.plan_payments import PlanResult, plan_payments
 from paysvc.services.reconcile_returns import Reconciliation, reconcile_returns
 from paysvc.services.submit_batches import Submission, submit_batches
+from paysvc.services.withdraw_payments import withdraw_payments
 from paysvc.store import schema
 from paysvc.store.engine import Database, open_database
 from paysvc.store.vault import Vault
@@ -153,6 +155,23 @@ class Desk:
 
     def reconcile(self) -> Reconciliation:
         return reconcile_returns(self.database, self.vault, self.banks, self.clock, SYSTEM)
+
+    def withdraw_payment(self, cycle: str, which: int = 0) -> str:
+        """One that has not left, if there is any; else one of which nobody may say that it never will."""
+        with raw(self.home) as rows:
+            found = rows.execute(
+                "SELECT i.end_to_end_id FROM instruction i JOIN payment_cycle c ON c.id = i.cycle_id WHERE c.code = ?"
+                " ORDER BY i.state NOT IN ('PLANNED', 'BATCHED'), i.end_to_end_id",
+                (cycle,),
+            ).fetchall()
+        (reference,) = found[which % len(found)]
+        withdraw_payments(
+            self.database, self.clock, APPROVER, cycle_code=cycle, end_to_end_ids=[reference], reason="never left"
+        )  # fmt: skip
+        return str(reference)
+
+    def close_cycle(self, cycle: str) -> None:
+        close_cycle(self.database, self.clock, APPROVER, cycle_code=cycle)
 
     def check_everything(self) -> list[str]:
         checked = check_books(self.database, self.vault, self.banks, self.clock, SYSTEM)

@@ -107,6 +107,22 @@ def _in_the_office() -> Iterator[Story]:
         back: Step = ("take_back", {"which": 0, "deed": deed})
         yield Story(f"{deed} it", (back, submitted, _APPROVE, _send(), *_PLAN, _APPROVE, _send(which=1)))
 
+    withdrawn: Step = ("withdraw_a_payment", {"which": 0})
+    closed: Step = ("close_a_cycle", {"which": 0})
+    for turn in range(3, 10):
+        # The batches are made, and written at some of these places.
+        later = (_send(), *_PLAN, _APPROVE, _send(which=1), _works("pay"), closed, _send(), _COLLECT, closed)
+        yield Story(f"the end of a sending at {turn}, then one is withdrawn", (_ends("send", turn), withdrawn, *later))
+    all_of_it = (_ends("send", 3), withdrawn, withdrawn, withdrawn, closed, *_PLAN, _APPROVE, _send(), _works("pay"))
+    yield Story("all is withdrawn, and the cycle closed", (*all_of_it, _COLLECT))
+    for fault in ("lost", "answer lost", "slow"):
+        late = (_send(fault), withdrawn, closed, _send(), _works("pay"), withdrawn, closed, _COLLECT)
+        yield Story(f"what may have left is to be withdrawn: {fault}", late)
+    while_asleep = ("withdraw a payment", "send")
+    for waits in (False, True):
+        beside = (_send("asleep after it came", meanwhile=while_asleep, waits=waits), _send(), *_PLAN, _APPROVE)
+        yield Story(f"one is withdrawn while a sender sleeps{', before' if waits else ''}", (*beside, _send(which=1)))
+
 
 def _on_the_way() -> Iterator[Story]:
     yield Story("the bank refuses the file", (_send("refused"), _send()))
@@ -159,6 +175,9 @@ def _ended_everywhere() -> Iterator[Story]:
         for verb, start in (("send", "approved"), ("collect", "booked"), ("reconcile", "booked")):
             steps = (_reports("truth"), _ends(verb, turn, is_full=is_full), _ends(verb, turn), _send(), _COLLECT)
             yield Story(f"{verb}, {how} at place {turn}", steps, start)
+        steps = (_ends("send", 3), _ends("withdraw a payment", turn, is_full=is_full), _send(), *_PLAN, _APPROVE)
+        if turn < _LAST_PLACE // 3:
+            yield Story(f"withdraw, {how} at place {turn}", (*steps, _send(which=1)))
         steps = (*_PLAN, _ends("approve", turn, is_full=is_full), _APPROVE, _send(which=1))
         if turn < _LAST_PLACE // 3:
             yield Story(f"approve, {how} at place {turn}", steps)

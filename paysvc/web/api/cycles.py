@@ -143,6 +143,7 @@ class OutcomesSchema(Schema):
     outstanding = fields.Nested(FigureSchema, required=True)
     # `unknown` is a word of marshmallow's own on a schema.
     unknown_ = fields.Nested(FigureSchema, required=True, attribute="unknown", data_key="unknown")
+    withdrawn = fields.Nested(FigureSchema, required=True)
     held = fields.Dict(keys=fields.String(), values=fields.Nested(FigureSchema), required=True)
     excluded = fields.Dict(keys=fields.String(), values=fields.Nested(FigureSchema), required=True)
 
