@@ -2,8 +2,7 @@
 
 Each request, tick and command line is a process of its own (`relay`). What an office does seldom is
 done each month: all chores, a re-submission that is declined, a recall and one that is withdrawn, a
-file with a payment that is known to be a double before it leaves, a bank's silence; and a backup, after
-which the database is lost, put back and recovered from.
+bank's silence; and a backup, after which the database is lost, put back and recovered from.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from paysvc.clock import VIETNAM
 from paysvc.domain.matching import Outcome
 from paysvc.domain.officers import Role
 
@@ -22,15 +20,12 @@ from .chores import CHORES
 from .crew import Crew
 from .databases import destroy
 from .lies import Lie
-from .line import CALM, Weather
 from .people import Person, alike, namesakes
 from .relay import Relay
 from .world import BANKING_DAYS, Harm, Violation, World, bank_ledger
 
 #: Lines fail seldom here: a process that waits for one cannot be killed anywhere else meanwhile.
 HARM = Harm(storms=0.2, lies=0.4)
-
-_SATURDAY = 5
 
 #: Payments that a bank refused and that others replaced, which are at a bank by now: both, and their banks.
 _REPLACED = (
@@ -41,21 +36,6 @@ _REPLACED = (
     " JOIN instruction n ON n.entitlement_id = nc.entitlement_id AND n.generation > o.generation"
     " WHERE r.approved_at IS NOT NULL AND r.closed_at IS NULL AND o.state = 'REJECTED'"
     " AND n.state IN ('SENT', 'SETTLED') ORDER BY 1, 3"
-)
-#: Payments that a bank refused and in whose place an approved plan pays others, which are in no file yet: both, and
-#: their banks.
-_ABOUT_TO_BE_REPLACED = (
-    "SELECT o.end_to_end_id, o.bank_code, n.end_to_end_id, n.bank_code FROM replacement p"
-    " JOIN instruction o ON o.id = p.replaced_id JOIN instruction n ON n.id = p.instruction_id"
-    " WHERE o.state = 'REJECTED' AND n.state = 'PLANNED' AND n.batch_id IS NULL ORDER BY 1, 3"
-)
-#: Of these payments those in a file that nobody has, and beside which one that was made after all is known.
-_DOUBLES_AT_HOME = (
-    "SELECT n.end_to_end_id FROM replacement p JOIN instruction o ON o.id = p.replaced_id"
-    " JOIN instruction n ON n.id = p.instruction_id JOIN batch b ON b.id = n.batch_id"
-    " WHERE o.state = 'SETTLED' AND b.state = 'SEALED' AND n.end_to_end_id = :name AND NOT EXISTS"
-    " (SELECT 1 FROM bank_file f JOIN send_attempt a ON a.bank_file_id = f.id WHERE f.batch_id = b.id"
-    " AND (a.outcome IS NULL OR a.outcome <> 'not_sent'))"
 )
 #: So many of them a bank pays late, at most.
 _PAID_LATE = 3
@@ -69,8 +49,6 @@ class Losses:
 
     backups: int = 0
     restored: int = 0
-    #: Payments in files that nobody had yet, of which it was known by then that they would be a person's second.
-    doubles_at_home: int = 0
     #: Files that left before a loss, are at a bank, and stand in no row at the month's end.
     forgotten: int = 0
 
@@ -179,7 +157,6 @@ class Drill(World):
 
     def _after_approval(self) -> None:
         self._back_up()
-        self._learn_of_doubles_in_sealed_files()
         self._lost_on = self.luck.choice((0, *BANKING_DAYS))
         if self._lost_on == 0:
             for _ in range(self.luck.randrange(4)):
@@ -203,42 +180,6 @@ class Drill(World):
             bank.misbehave({"reject_rate": 0.3})
             if bank.profile.profile == "post" and self.luck.random() < 0.5:
                 bank.misbehave({"refuse_files": 1})  # by a note beside the file alone
-
-    def _learn_of_doubles_in_sealed_files(self) -> None:
-        """A bank is out of reach when its file is ready; then it is known that one in it was paid after all. What is
-        known before anything left must not leave."""
-        by_code = {bank.profile.code: (bank, line) for bank, line in zip(self.banks, self.lines, strict=True)}
-        chosen = [row for row in self.rows(_ABOUT_TO_BE_REPLACED) if by_code[row[3]][0].profile.profile == "iso"][
-            :_PAID_LATE
-        ]  # where a recall of what left all the same needs no person
-        if not chosen:
-            return
-        for code in {new_bank for _, _, _, new_bank in chosen}:
-            by_code[code][1].weather = Weather(lost=1.0)
-        self.relay.violence = 0.0  # a sender that dies leaves it open what the bank has
-        self.relay.tick()
-        self.relay.violence = self.harm.violence
-        for _, line in by_code.values():
-            line.weather = CALM
-        for code in {old_bank for _, old_bank, _, _ in chosen}:
-            self._make_honest(by_code[code][0])
-            by_code[code][0].misbehave({"settle_rejected": [old for old, bank, _, _ in chosen if bank == code]})
-        day = self.clock.now().astimezone(VIETNAM).date() + timedelta(days=1)
-        while day.weekday() >= _SATURDAY:
-            day += timedelta(days=1)
-        self.let_banks_work(day)
-        self._token_file(Role.BANK_OPERATOR).write_text(self.tokens[Role.BANK_OPERATOR.value])
-        for verb in ("collect-returns", "reconcile-returns"):
-            self.relay.command("--token-file", str(self._token_file(Role.BANK_OPERATOR)), verb)
-        doubles = [new for _, _, new, _ in chosen if self.rows(_DOUBLES_AT_HOME, name=new)]
-        self.losses.doubles_at_home += len(doubles)
-        self.tell(f"paid after all while the file with the second payment was at home: {doubles}")
-        for _ in range(2):
-            self.relay.tick()
-        for name in doubles:
-            state = self.one("SELECT state FROM instruction WHERE end_to_end_id = :name", name=name)
-            if state not in ("PLANNED", "BATCHED"):
-                raise Violation(f"{name} left although it was known that the one in whose place it is was paid")
 
     def _pay_refused_ones_late(self) -> None:
         """Banks pay what they had refused and what was paid again: the later payment is recalled. Where a person
