@@ -214,7 +214,8 @@ class _Upload:
 
     def __init__(self, content: bytes) -> None:
         self._content = content
-        self.has_begun = False
+        #: Of an empty file the head of the request is all there is.
+        self.has_begun = not content
 
     async def blocks(self, go_on: Callable[[], None]) -> AsyncIterator[bytes]:
         for start in range(0, len(self._content), _BLOCK):

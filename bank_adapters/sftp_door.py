@@ -141,7 +141,11 @@ class SftpDoor:
             await _close(connection)
 
     async def _already_there(self, client: asyncssh.SFTPClient, file: BankFile) -> str | None:
-        """The receipt of a file that the bank has already, or None. Nothing of the file leaves here."""
+        """The receipt of a file that the bank has already, or None. Nothing of the file leaves here.
+
+        Once something is seen under its name, a failure no longer means that the bank has not got it.
+        """
+        folder = None
         try:
             folder = await self._folder_of(client, file.name)
             if folder == "refused":
@@ -149,9 +153,9 @@ class SftpDoor:
             if folder is None:
                 return None
             size = (await self._limited(client.stat(self._path(folder, file.name)))).size
-        except _ABSENT:
-            return None  # moved on between two looks; sending again is harmless
         except _FAILURES as failure:
+            if folder is not None:
+                raise OutcomeUnknown(f"The bank has a file under this name ({said(failure)}).") from failure
             raise BankUnreachable(f"The bank's folders cannot be read ({said(failure)}).") from failure
         if size != len(file.content):
             raise BankRefused(DUPLICATE, "The bank has another file under this name.")

@@ -10,6 +10,7 @@ import atexit
 import os
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from threading import Lock
@@ -126,23 +127,32 @@ class Ticker:
 
     def let_go(self) -> None:
         """Another process need not wait for the lease to run out."""
-        with self._asking, self._wiring.database.write() as connection:
-            if self._token is not None:
-                leases.let_go(connection, schedules.LEASE, self._token, self._wiring.clock.now())
-            self._token = None
+        with self._asking:
+            token, self._token = self._token, None
+            with self._wiring.database.write() as connection:
+                if token is not None:
+                    leases.let_go(connection, schedules.LEASE, token, self._wiring.clock.now())
 
     def tick(self) -> int:
         """Run every slot that is due, if it is for this process to run them; returns how many it ran.
 
-        A verb that fails is recorded with its code and does not stop the others.
+        A verb that fails is recorded with its code and does not stop the others. When the tick itself
+        breaks off, the lease is let go: a slot that was claimed, or not recorded as ended, is due again
+        only under a later token.
         """
         token, done = self.hold(), 0
         if token is None:
             return done
-        with self._wiring.database.read() as connection:
-            slots = schedules.due_slots(connection, self._wiring.clock.now(), token)
-        for slot in slots:
-            done += self._run_slot(slot, token)
+        try:
+            with self._wiring.database.read() as connection:
+                slots = schedules.due_slots(connection, self._wiring.clock.now(), token)
+            for slot in slots:
+                done += self._run_slot(slot, token)
+        except BaseException:
+            # Where that fails as well, the lease runs out by itself.
+            with suppress(Exception):
+                self.let_go()
+            raise
         return done
 
     def _run_slot(self, slot: schedules.Due, token: int) -> bool:

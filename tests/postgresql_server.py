@@ -17,9 +17,43 @@ class NoServer(Exception):
     """No PostgreSQL server can be had here; the text says why."""
 
 
+class Server:
+    """A server whose data lie in `folder`; it is started, stopped and started again by who has it."""
+
+    def __init__(self, folder: Path, binaries: Path, user: str, options: Sequence[str]) -> None:
+        self._folder, self._binaries, self._user, self._options = folder, binaries, user, options
+        self.port = _free_port()
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+psycopg://paysvc@127.0.0.1:{self.port}/postgres"
+
+    def set_up(self) -> None:
+        words = ["-U", "paysvc", "-A", "trust", "-E", "UTF8", "--no-locale"]
+        made = self._run("initdb", *words)
+        if made.returncode != 0:
+            raise NoServer(f"PostgreSQL could not be set up: {made.stderr.strip()[-200:]}")
+
+    def start(self) -> None:
+        """Return when it can be asked. Raises `NoServer`."""
+        settings = ["listen_addresses=127.0.0.1", *self._options]
+        words = f"-p {self.port} -k {self._folder} " + " ".join(f"-c {setting}" for setting in settings)
+        started = self._run("pg_ctl", "-w", "-o", words, "-l", str(self._folder / "log"), "start")
+        if started.returncode != 0:
+            raise NoServer(f"PostgreSQL could not be started: {started.stderr.strip()[-200:]}")
+
+    def stop_at_once(self) -> None:
+        """As when the machine goes off: nobody is waited for, and the next start recovers from the log."""
+        self._run("pg_ctl", "-m", "immediate", "stop")
+
+    def _run(self, program: str, *words: str) -> subprocess.CompletedProcess[str]:
+        where = ["-D", str(self._folder / "data")]
+        return _as_user(self._user, [str(self._binaries / program), *where, *words], self._folder)
+
+
 @contextmanager
-def running_server(place: Path | None, options: Sequence[str]) -> Iterator[str]:
-    """The URL of a fresh server, run as another user when this one is root (initdb refuses root).
+def restartable_server(place: Path | None, options: Sequence[str]) -> Iterator[Server]:
+    """A fresh server, run as another user when this one is root (initdb refuses root).
 
     Its data lie in a new folder in `place` (None: where temporary files go) and go with it.
     `options` are settings, `name=value`. Raises `NoServer`.
@@ -31,29 +65,22 @@ def running_server(place: Path | None, options: Sequence[str]) -> Iterator[str]:
     try:
         if os.geteuid() == 0:
             shutil.chown(folder, user)
-        data, port = folder / "data", _free_port()
-        made = _as_user(
-            user,
-            [str(binaries / "initdb"), "-D", str(data), "-U", "paysvc", "-A", "trust", "-E", "UTF8", "--no-locale"],
-            folder,
-        )
-        if made.returncode != 0:
-            raise NoServer(f"PostgreSQL could not be set up: {made.stderr.strip()[-200:]}")
-        settings = ["listen_addresses=127.0.0.1", *options]
-        words = f"-p {port} -k {folder} " + " ".join(f"-c {setting}" for setting in settings)
-        started = _as_user(
-            user,
-            [str(binaries / "pg_ctl"), "-D", str(data), "-w", "-o", words, "-l", str(folder / "log"), "start"],
-            folder,
-        )
-        if started.returncode != 0:
-            raise NoServer(f"PostgreSQL could not be started: {started.stderr.strip()[-200:]}")
+        server = Server(folder, binaries, user, options)
+        server.set_up()
+        server.start()
         try:
-            yield f"postgresql+psycopg://paysvc@127.0.0.1:{port}/postgres"
+            yield server
         finally:
-            _as_user(user, [str(binaries / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop"], folder)
+            server.stop_at_once()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def running_server(place: Path | None, options: Sequence[str]) -> Iterator[str]:
+    """The URL of a `restartable_server`, for who lets it run."""
+    with restartable_server(place, options) as server:
+        yield server.url
 
 
 def _binaries() -> Path | None:

@@ -15,9 +15,11 @@ from paysvc.store.engine import Database
 
 from .prove import __main__ as command
 from .prove import attacks, matrix, syscalls
+from .prove import world as provinces
 from .prove.bugs import BUGS, Bug, changed_source
 from .prove.crew import Tally
 from .prove.drill import Drill
+from .prove.line import Weather
 from .prove.model_bugs import BUGS as MODEL_BUGS
 from .prove.places import all_places
 from .prove.put_back import put_back
@@ -74,6 +76,19 @@ def test_with_every_acknowledgement_lost_each_file_comes_once(
         outcomes = made.rows("SELECT outcome, count(*) FROM send_attempt GROUP BY outcome")
         assert [tuple(row) for row in outcomes] == [("unknown", len(arrivals))]
         assert {state for (state,) in made.rows("SELECT DISTINCT state FROM batch")} == {"SENT"}
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_files_that_are_brought_twice_at_once_and_late_are_paid_once(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of them, at banks that notice it by the message id; the banks' own notes say how often they came."""
+    monkeypatch.setattr(provinces, "_STORM", (Weather(repeated=0.5), Weather(silenced=0.3, repeated=0.5)))
+    folder, harm = tmp_path / "world", replace(PATIENT, violence=0.0, storms=1.0, lies=0.0, most_offices=1)
+    with world(folder, empty_database(kind, folder, request), 20261124, Tally(), harm) as made:
+        live(made, 2)
+        assert made.brought_again > 0
+        assert max(made.arrivals().values()) > 1
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

@@ -90,6 +90,24 @@ def test_a_hundred_at_once_are_one(office: Office) -> None:
     assert office.deposit(token).status_code == 201
 
 
+def test_a_hundred_at_once_by_two_officers_on_two_routes_with_two_bodies_are_two_deposits(office: Office) -> None:
+    """Whatever comes first under a key on a route holds; everything else about it is refused or waits."""
+    tokens, codes, amounts = [office.token(), office.token("second")], ("NS", "TET"), (5_000_000, 5_000_001)
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(
+            pool.map(
+                lambda n: office.deposit(tokens[n % 2], code=codes[n // 2 % 2], amount_vnd=amounts[n // 4 % 2]),
+                range(100),
+            )
+        )
+    assert {one.status_code for one in answers} <= {201, 409, 422}
+    # The other officer's key is another; that officer meets the reference, which was used for another amount.
+    refusals = {one.get_json()["code"] for one in answers if one.status_code != 201}
+    assert refusals <= {"request_at_work", "idempotency_key_reused", "ledger_reference_reused"}
+    assert office.deposits() == 2
+    assert {office.balance("NS"), office.balance("TET")} <= set(amounts)
+
+
 def test_two_officers_with_one_key_are_two_requests_and_one_deposit(office: Office) -> None:
     """The key is each officer's own; that the money is booked once follows from the treasury's reference."""
     first, second = office.deposit(office.token()), office.deposit(office.token("second"))

@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import QueuePool
@@ -83,6 +84,30 @@ def _write(pieces: list[_Piece], transaction: Callable[[], AbstractContextManage
         piece.failure, piece.is_over = failure, True
 
 
+@contextmanager
+def _while_reachable() -> Iterator[None]:
+    """Say in words that the server was lost. Nothing is tried again here: what has to be looked at
+    first is known to whoever asked."""
+    try:
+        yield
+    except OperationalError as failure:
+        if not _is_server_lost(failure):
+            raise
+        raise ConnectorUnavailable(
+            "database_unreachable",
+            "The database server does not answer, or hung up in the middle.",
+            next_step="Ask again, over HTTP with the same Idempotency-Key: what was done before is not done twice.",
+        ) from failure
+
+
+def _is_server_lost(failure: OperationalError) -> bool:
+    """Whether there is no server, or no connection to it any more: not a full disk, nor a deadlock."""
+    if failure.connection_invalidated:
+        return True
+    # The driver's own kind, and none of those that a server's answer has.
+    return isinstance(failure.orig, psycopg.OperationalError) and failure.orig.sqlstate is None
+
+
 @dataclass(frozen=True, slots=True)
 class Database:
     """An open database. `description` is the line that start-up prints (no password in it)."""
@@ -105,15 +130,18 @@ class Database:
         for each other instead of failing half way.
 
         Raises `Waiting` when the database is older than what was done with it. `in_doubt` is for
-        the few that may write then: they pay nobody, or lead out of it.
+        the few that may write then: they pay nobody, or lead out of it. Raises `ConnectorUnavailable`
+        when the server is lost on the way; when that was at the end, nobody knows whether it was
+        committed, and whoever asks again has to find that out by what is kept.
         """
-        with self.engine.connect().execution_options(paysvc_write=True) as connection, connection.begin():
-            if self.witness is not None and not in_doubt:
-                self.witness.require_trust_or_begin(connection)
-            reach("begun", above=_CALLER)
-            yield connection
-            reach("written", above=_CALLER)
-        reach("committed", above=_CALLER)
+        with _while_reachable():
+            with self.engine.connect().execution_options(paysvc_write=True) as connection, connection.begin():
+                if self.witness is not None and not in_doubt:
+                    self.witness.require_trust_or_begin(connection)
+                reach("begun", above=_CALLER)
+                yield connection
+                reach("written", above=_CALLER)
+            reach("committed", above=_CALLER)
 
     def write_together(self, work: Work) -> None:
         """Small work in a transaction shared with that of other threads; returns when it is committed.
@@ -125,9 +153,13 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One snapshot: everything read inside is of the same moment."""
+        """One snapshot: everything read inside is of the same moment. Raises `ConnectorUnavailable`."""
         options: dict[str, Any] = {"isolation_level": "REPEATABLE READ"} if self.is_postgresql else {}
-        with self.engine.connect().execution_options(**options) as connection, connection.begin():
+        with (
+            _while_reachable(),
+            self.engine.connect().execution_options(**options) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     def require_writable(self) -> None:

@@ -19,13 +19,15 @@ class Weather:
     """What happens to connections: shares between 0 and 1, and the longest delay of a block in seconds.
 
     `lost`: refused before a byte. `cut`: broken after some bytes in one direction, which may be
-    in the middle of a file. `silenced`: the office's bytes arrive and the answer does not.
+    in the middle of a file. `silenced`: the office's bytes arrive and the answer does not. `repeated`:
+    a file that was brought is brought again, by whatever stands before the bank (`gateway`).
     """
 
     lost: float = 0.0
     cut: float = 0.0
     silenced: float = 0.0
     delay: float = 0.0
+    repeated: float = 0.0
 
 
 CALM = Weather()

@@ -36,6 +36,7 @@ from .audit import Books, audit, paid_twice, read_books
 from .chores import CHORES
 from .crew import Crew, NotDone, Tally
 from .databases import reader_of
+from .gateway import Gateway, bring_again
 from .lies import ABOUT_BOOKINGS, ABOUT_FILES, HONEST, Lie, draw_lie, for_bank
 from .line import CALM, Line, Weather
 from .people import RULES, Person, draw_people, files_of
@@ -59,6 +60,8 @@ _STORM = (
     Weather(cut=0.3),
     Weather(silenced=0.3),
     Weather(lost=0.1, cut=0.2, silenced=0.2, delay=0.02),
+    Weather(repeated=0.5),
+    Weather(lost=0.2, cut=0.1, silenced=0.2, delay=0.01, repeated=0.5),
 )
 
 #: Files that a bank took, and of none of whose payments it has said a word.
@@ -142,7 +145,18 @@ class World:
         self.tally, self.harm = tally, harm
         self.luck = random.Random(seed)
         self.banks = banks
-        self.lines = [Line(bank.ready["port"], random.Random(self.luck.random())) for bank in banks]
+        self.gateways = {
+            bank.profile.code: Gateway(self.premises(bank), bank.ready["port"], random.Random(seed))
+            for bank in banks
+            if bank.profile.profile == "delimited"
+        }
+        doors = [self.gateways.get(bank.profile.code) for bank in banks]
+        self.lines = [
+            Line(door.port if door else bank.ready["port"], random.Random(self.luck.random()))
+            for door, bank in zip(doors, banks, strict=True)
+        ]
+        #: Files that were brought to an SFTP bank once more.
+        self.brought_again = 0
         self.clock = SharedClock(folder / "clock", start=moment(FIRST_DAY, 9))
         self.home.mkdir(mode=0o700)
         self.crew = self.crew_type(
@@ -164,6 +178,8 @@ class World:
         self._at_once.shutdown()
         for line in self.lines:
             line.close()
+        for gateway in self.gateways.values():
+            gateway.close()
         self._engine.dispose()
         self.clock.close()
 
@@ -312,6 +328,22 @@ class World:
                 self.tell(f"{bank.profile.code}: {lie} {line.weather}")
             elif line.weather is not CALM:
                 self.tell(f"{bank.profile.code}: {line.weather}")
+        self._repeat()
+
+    def _repeat(self) -> None:
+        """What the banks were brought they are brought again, as likely as the weather has it."""
+        for line, bank in zip(self.lines, self.banks, strict=True):
+            share = line.weather.repeated
+            gateway = self.gateways.get(bank.profile.code)
+            if gateway is not None:
+                gateway.share = share
+                gateway.say_what_is_late()
+            elif share:
+                put_away = sorted((self.premises(bank) / "files" / "archive").iterdir())
+                again = [path for path in put_away if self.luck.random() < share]
+                if again:
+                    self.brought_again += bring_again(bank.ready, again)
+                    self.tell(f"{bank.profile.code} is brought {len(again)} files again")
 
     def _make_honest(self, bank: MockBank) -> None:
         bank.misbehave(for_bank(bank, HONEST) | ({"drop_ack": True} if self.harm.is_deaf else {}))
@@ -397,8 +429,10 @@ class World:
 
     def _come_to_rest(self, day: date) -> None:
         """The faults are over; everything has to be settled within the limit. Raises `Violation`."""
+        self._repeat()
         for line in self.lines:
             line.weather = CALM
+        self._repeat()
         for bank in self.banks:
             self._make_honest(bank)
         self.tell("calm")
