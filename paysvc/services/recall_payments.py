@@ -22,7 +22,7 @@ from paysvc.core.messages import ControlTotals, RecallRequest
 from paysvc.domain.errors import PaysvcError, Waiting
 from paysvc.domain.officers import Officer, require
 from paysvc.domain.recalling import DUPLICATE, RecallState, case_id
-from paysvc.handing_over import Letter, Stage, find_out, send
+from paysvc.handing_over import Outgoing, Stage, find_out, send
 from paysvc.store import audit_trail, batches, recalls
 from paysvc.store.engine import Database
 from paysvc.store.recalls import ATTEMPTS, DuePayment, Recall, UnaskedPayment
@@ -138,7 +138,7 @@ def _written(desk: _Desk, payment: DuePayment, case: str, now: datetime) -> dict
     return {"name": made.name, "sha256": digest, "size": len(made.content), "written_by": bank.written_by}
 
 
-class _RecallLetter(Letter):
+class _OutgoingRecall(Outgoing):
     """A request on its way; what the bank says of it, other than that it has it, is no matter of handing it over."""
 
     verb = VERB
@@ -185,14 +185,14 @@ def _bring_on(desk: _Desk, one: Recall) -> None:
     if one.name is None or one.sha256 is None or one.size is None:
         _remind(desk, one)
         return
-    letter = _RecallLetter(desk, one, one.name, one.sha256, one.size)
-    find_out(desk, letter)
-    if letter.stage is not Stage.SEALED:
+    outgoing = _OutgoingRecall(desk, one, one.name, one.sha256, one.size)
+    find_out(desk, outgoing)
+    if outgoing.stage is not Stage.SEALED:
         return
-    if letter.one.is_wanted:
-        send(desk, letter)
+    if outgoing.one.is_wanted:
+        send(desk, outgoing)
     else:
-        _withdraw(desk, letter.one)
+        _withdraw(desk, outgoing.one)
 
 
 def _remind(desk: _Desk, one: Recall) -> None:

@@ -32,7 +32,7 @@ from paysvc.domain.sending_answers import (
     says_nothing,
 )
 from paysvc.domain.submission import BatchReport, Submission, Unpayable
-from paysvc.handing_over import Letter, Stage, find_out, send
+from paysvc.handing_over import Outgoing, Stage, find_out, send
 from paysvc.sealing import Sealer
 from paysvc.store import audit_trail, bank_files, batches, cycles, dissolving, lost_files, plans, resubmissions, sending
 from paysvc.store.bank_files import ATTEMPTS, StoredFile
@@ -292,7 +292,7 @@ def _write_file(desk: _Desk, cycle: Cycle, one: Batch) -> None:
         desk.note(connection, one, {"written": digest.hex(), "count": one.count, "sum_vnd": str(one.sum_vnd)})
 
 
-class _BatchLetter(Letter):
+class _OutgoingBatch(Outgoing):
     """A batch on its way: its state, its payments and their money move together."""
 
     verb = VERB
@@ -376,12 +376,12 @@ def _hand_over(desk: _Desk, cycle: Cycle, one: Batch) -> None:
         one = batches.get_batch(connection, one.id)
     if file is None or one.state is BatchState.DISSOLVED:
         return  # not written: its payments are named among the unpayable; or dissolved by another run
-    letter = _BatchLetter(desk, cycle, one, file)
-    find_out(desk, letter)
-    if letter.stage is Stage.SEALED:
-        send(desk, letter)
-    elif letter.stage is Stage.SENT:
-        _ask_why_silent(desk, letter.one, file)
+    outgoing = _OutgoingBatch(desk, cycle, one, file)
+    find_out(desk, outgoing)
+    if outgoing.stage is Stage.SEALED:
+        send(desk, outgoing)
+    elif outgoing.stage is Stage.SENT:
+        _ask_why_silent(desk, outgoing.one, file)
 
 
 def _ask_why_silent(desk: _Desk, one: Batch, file: StoredFile) -> None:

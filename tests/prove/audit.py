@@ -360,7 +360,8 @@ def _nobody_lost(books: Books, people: list[Person], last_month: str) -> list[st
         if not person.is_payable:
             continue
         carrying = carried.get(key, [])
-        if not carrying and key in books.held and key[1] == last_month:
+        is_put_off = key in books.held if not carrying else {one.state for one in carrying} == {"CANCELLED"}
+        if is_put_off and key[1] == last_month:
             continue  # it comes along in the next month
         if not carrying:
             found.append(f"a payable month has no payment: {key[:2]}")

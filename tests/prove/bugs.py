@@ -65,9 +65,9 @@ _ALL = (
                 "    if claim.number > 1:\n"
                 "        import re\n"
                 "        fresh = re.sub(rb'(P[0-9A-Z]{14})[0-9A-Z]', rb'\\g<1>0', content)\n"
-                "        other = letter.message_id[:-1] + '0'\n"
-                "        fresh = fresh.replace(letter.message_id.encode(), other.encode())\n"
-                "        name = letter.name.replace(letter.message_id, other)\n"
+                "        other = outgoing.message_id[:-1] + '0'\n"
+                "        fresh = fresh.replace(outgoing.message_id.encode(), other.encode())\n"
+                "        name = outgoing.name.replace(outgoing.message_id, other)\n"
                 "        leaving = BankFile(name, fresh, other, leaving.totals)\n"
                 "    outcome, detail",
             ),
@@ -87,7 +87,7 @@ _ALL = (
                 _HANDING,
                 "send",
                 "    try:\n        claim",
-                "    adapter.send(BankFile(letter.name, content, letter.message_id, letter.totals))\n"
+                "    adapter.send(BankFile(outgoing.name, content, outgoing.message_id, outgoing.totals))\n"
                 "    reach('answered')\n"
                 "    try:\n        claim",
             ),
@@ -116,8 +116,8 @@ _ALL = (
                 "    if not able.can_enquire:\n",
                 "    with desk.database.write() as connection:\n"
                 "        now = desk.clock.now()\n"
-                "        if letter.attempts.first_at(connection, letter.attempts_of) < now - timedelta(hours=1):\n"
-                "            return letter.move(connection, Stage.REFUSED, now, 'TIME')\n"
+                "        if outgoing.attempts.first_at(connection, outgoing.attempts_of) < now - timedelta(hours=1):\n"
+                "            return outgoing.move(connection, Stage.REFUSED, now, 'TIME')\n"
                 "    if not able.can_enquire:\n",
             ),
         ),
@@ -131,7 +131,7 @@ _ALL = (
                 "send",
                 "    outcome, detail",
                 "    content += b'\\n' * claim.number\n"
-                "    leaving = BankFile(letter.name, content, letter.message_id, leaving.totals)\n"
+                "    leaving = BankFile(outgoing.name, content, outgoing.message_id, leaving.totals)\n"
                 "    outcome, detail",
             ),
         ),
@@ -436,6 +436,28 @@ _ALL = (
             ),
         ),
         levels=("month", "drill"),
+    ),
+    Bug(
+        "double-in-a-sealed-file-leaves",
+        "A file that nobody has yet leaves with a payment of which it is known that another was made in its stead.",
+        (
+            Edit(
+                "paysvc.store.dissolving",
+                "find_overtaken",
+                "    if not doubles:\n",
+                "    if True or not doubles:\n",
+            ),
+        ),
+        levels=("drill",),
+    ),
+    Bug(
+        "dissolved-file-leaves-again",
+        "After an older database was put back, a file that was dissolved leaves beside the one with its payments.",
+        (
+            Edit("paysvc.store.lost_files", "find_written_again", "        if left:\n", "        if False and left:\n"),
+            Edit("paysvc.store.lost_files", "_is_written_again", "first() is not None", "first() is False"),
+        ),
+        levels=("drill",),
     ),
     Bug(
         "report-of-earlier-days",

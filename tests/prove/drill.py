@@ -1,18 +1,21 @@
 """The drill: a month of which every step is broken off at every place, and a disaster in the middle of it.
 
 Each request, tick and command line is a process of its own (`relay`). What an office does seldom is
-done each month: all chores, a re-submission that is declined, a recall and one that is withdrawn, a
+done each month: all chores, a re-submission that is declined, a recall and one that is withdrawn, letters of
+banks, somebody whom no file can name, a file with a payment that is known to be a double before it leaves, a
 bank's silence; and a backup, after which the database is lost, put back and recovered from.
 """
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from paysvc.clock import VIETNAM
 from paysvc.domain.matching import Outcome
 from paysvc.domain.officers import Role
 
@@ -20,12 +23,15 @@ from .chores import CHORES
 from .crew import Crew
 from .databases import destroy
 from .lies import Lie
-from .people import Person, alike, namesakes
+from .line import CALM, Weather
+from .people import Person, alike, namesakes, with_a_strange_letter
 from .relay import Relay
 from .world import BANKING_DAYS, Harm, Violation, World, bank_ledger
 
 #: Lines fail seldom here: a process that waits for one cannot be killed anywhere else meanwhile.
 HARM = Harm(storms=0.2, lies=0.4)
+
+_SATURDAY = 5
 
 #: Payments that a bank refused and that others replaced, which are at a bank by now: both, and their banks.
 _REPLACED = (
@@ -36,6 +42,21 @@ _REPLACED = (
     " JOIN instruction n ON n.entitlement_id = nc.entitlement_id AND n.generation > o.generation"
     " WHERE r.approved_at IS NOT NULL AND r.closed_at IS NULL AND o.state = 'REJECTED'"
     " AND n.state IN ('SENT', 'SETTLED') ORDER BY 1, 3"
+)
+#: Payments that a bank refused and in whose place an approved plan pays others, which are in no file yet: both, and
+#: their banks.
+_ABOUT_TO_BE_REPLACED = (
+    "SELECT o.end_to_end_id, o.bank_code, n.end_to_end_id, n.bank_code FROM replacement p"
+    " JOIN instruction o ON o.id = p.replaced_id JOIN instruction n ON n.id = p.instruction_id"
+    " WHERE o.state = 'REJECTED' AND n.state = 'PLANNED' AND n.batch_id IS NULL ORDER BY 1, 3"
+)
+#: Of these payments those in a file that nobody has, and beside which one that was made after all is known.
+_DOUBLES_AT_HOME = (
+    "SELECT n.end_to_end_id FROM replacement p JOIN instruction o ON o.id = p.replaced_id"
+    " JOIN instruction n ON n.id = p.instruction_id JOIN batch b ON b.id = n.batch_id"
+    " WHERE o.state = 'SETTLED' AND b.state = 'SEALED' AND n.end_to_end_id = :name AND NOT EXISTS"
+    " (SELECT 1 FROM bank_file f JOIN send_attempt a ON a.bank_file_id = f.id WHERE f.batch_id = b.id"
+    " AND (a.outcome IS NULL OR a.outcome <> 'not_sent'))"
 )
 #: So many of them a bank pays late, at most.
 _PAID_LATE = 3
@@ -49,6 +70,8 @@ class Losses:
 
     backups: int = 0
     restored: int = 0
+    #: Payments in files that nobody had yet, of which it was known by then that they would be a person's second.
+    doubles_at_home: int = 0
     #: Files that left before a loss, are at a bank, and stand in no row at the month's end.
     forgotten: int = 0
 
@@ -69,6 +92,7 @@ class Drill(World):
         self.losses = Losses()
         self.relay.enough = self.harm.enough
         self._left_before: set[tuple[str, str]] = set()
+        self._nameless: list[Person] = []
 
     @property
     def relay(self) -> Relay:
@@ -93,13 +117,18 @@ class Drill(World):
 
     def _after_matching(self, code: str) -> None:
         """Two pairs of records are alike: of the one an officer says that it is two people, of the other, one."""
+        if self._nameless:
+            # The list has the name right by now: with this month comes the last one, which was withdrawn.
+            self._register([replace(self._nameless[-1], name=self._nameless[-1].name.replace("Ł", "L"))], f"{code}-a")
         serial = 500_000 + len(self.people)
+        self._nameless.append(with_a_strange_letter(code, serial + 4))
+        self._register(self._nameless[-1:], f"{code}-d")
         one, registered_twice = namesakes(code, serial)
         self._register([one, registered_twice], f"{code}-b")
         other, its_second = alike(one, serial + 2), alike(registered_twice, serial + 3)
         self._register([other, its_second], f"{code}-c")
         # Whoever is one person has the later number from then on.
-        self.people += [one, other, its_second]
+        self.people += [one, other, its_second, self._nameless[-1]]
         asked = {"outcome": Outcome.MAYBE_SAME_PERSON.value, "limit": 200}
         waiting = self.call(Role.MAKER, "GET", "/matching/reviews", params=asked)["matches"]
         decisions = {one.name: "two_persons", registered_twice.name: "same_person"}
@@ -116,6 +145,56 @@ class Drill(World):
         for decision in ("accept", "reject"):
             self._review(decision)
         self._lose_a_kept_file()
+        for (earlier,) in self.rows("SELECT code FROM payment_cycle WHERE state = 'RELEASED' ORDER BY id"):
+            self.call(Role.APPROVER, "POST", f"/cycles/{earlier}/closing", accept=("cycle_open",))
+
+    def _record_letters(self) -> None:
+        """A bank says on paper once more what it said in a file. Of two copies one is approved, and one declined."""
+        by_code = {bank.profile.code: bank for bank in self.banks}
+        at_rest = self.rows(
+            "SELECT end_to_end_id, bank_code FROM instruction WHERE state = 'REJECTED' AND debit_count = 0"
+            " AND credit_count = 0 AND best_status = '' ORDER BY id DESC"
+        )
+        is_rejected = "SELECT state FROM payment WHERE end_to_end_id = '{}'"
+        for name, code in at_rest:
+            if bank_ledger(self, by_code[code])(is_rejected.format(name)) == [("rejected",)]:
+                break
+        else:
+            return
+        day = self.clock.now().astimezone(VIETNAM).date()
+        scan = b64encode(f"%PDF {name} {day}".encode()).decode()
+        said = {"bank_code": code, "dated": str(day), "scan_base64": scan, "says": "not_made", "about": "payments"}
+        for number in ("1", "2"):
+            body = {**said, "names": [name], "number": f"{number}/{day}"}
+            letter = self.call(
+                Role.MAKER, "POST", "/letters", json=body, accept=("letter_against_statement", "letter_decided")
+            )
+            if "refused" in letter:
+                return
+            path = f"/letters/{letter['id']}"
+            self.call(Role.APPROVER, "GET", f"{path}/scan")
+            if number == "1":
+                approval = {"content_sha256": letter["content_sha256"]}
+                against = ("letter_decided", "letter_against_statement")
+                self.call(Role.APPROVER, "POST", f"{path}/approval", json=approval, accept=against)
+            else:
+                refusal = {"reason": "a copy"}
+                self.call(Role.APPROVER, "POST", f"{path}/refusal", json=refusal, accept=("letter_decided",))
+        self.tell(f"{code} writes that it did not make {name}")
+
+    def _withdraw_the_nameless(self, code: str) -> None:
+        """Whom no file can name is taken out of the month, and comes along in the next one."""
+        waiting = self.rows(
+            "SELECT i.end_to_end_id FROM instruction i JOIN payment_cycle c ON c.id = i.cycle_id"
+            " WHERE c.code = :code AND i.state IN ('PLANNED', 'BATCHED') AND i.creditor_name = :name",
+            code=code,
+            name=self._nameless[-1].name,
+        )
+        if len(waiting) != 1:
+            raise Violation(f"{len(waiting)} payments and not 1 wait for a name that their bank can write")
+        body = {"end_to_end_ids": [waiting[0][0]], "reason": "the name has a letter that the post does not know"}
+        self.call(Role.APPROVER, "POST", f"/cycles/{code}/withdrawals", json=body)
+        self.tell(f"withdrawn: {waiting[0][0]}")
 
     def _lose_a_kept_file(self) -> None:
         """A kept file is gone for a while: the check finds it, and an administrator answers for it meanwhile."""
@@ -157,6 +236,7 @@ class Drill(World):
 
     def _after_approval(self) -> None:
         self._back_up()
+        self._learn_of_doubles_in_sealed_files()
         self._lost_on = self.luck.choice((0, *BANKING_DAYS))
         if self._lost_on == 0:
             for _ in range(self.luck.randrange(4)):
@@ -171,7 +251,9 @@ class Drill(World):
         if day == BANKING_DAYS[-1]:
             # By then a bank that said nothing is asked why.
             self.relay.tick(timedelta(days=4))
+            self._record_letters()
             self.relay.tick()
+            self._withdraw_the_nameless(self.one("SELECT max(code) FROM payment_cycle"))
 
     def _be_harmful(self, lies: Sequence[Lie]) -> None:
         super()._be_harmful(lies)
@@ -180,6 +262,41 @@ class Drill(World):
             bank.misbehave({"reject_rate": 0.3})
             if bank.profile.profile == "post" and self.luck.random() < 0.5:
                 bank.misbehave({"refuse_files": 1})  # by a note beside the file alone
+
+    def _learn_of_doubles_in_sealed_files(self) -> None:
+        """A bank is out of reach when its file is ready; then it is known that one in it was paid after all. What is
+        known before anything left must not leave."""
+        by_code = {bank.profile.code: (bank, line) for bank, line in zip(self.banks, self.lines, strict=True)}
+        chosen = [row for row in self.rows(_ABOUT_TO_BE_REPLACED) if by_code[row[3]][0].profile.profile == "iso"][
+            :_PAID_LATE
+        ]  # where a recall of what left all the same needs no person
+        if not chosen:
+            return
+        for code in {new_bank for _, _, _, new_bank in chosen}:
+            by_code[code][1].weather = Weather(lost=1.0)
+        self.relay.violence = 0.0  # a sender that dies leaves it open what the bank has
+        self.relay.tick()
+        self.relay.violence = self.harm.violence
+        for _, line in by_code.values():
+            line.weather = CALM
+        for code in {old_bank for _, old_bank, _, _ in chosen}:
+            self._make_honest(by_code[code][0])
+            by_code[code][0].misbehave({"settle_rejected": [old for old, bank, _, _ in chosen if bank == code]})
+        day = self.clock.now().astimezone(VIETNAM).date() + timedelta(days=1)
+        while day.weekday() >= _SATURDAY:
+            day += timedelta(days=1)
+        self.let_banks_work(day)
+        for verb in ("collect-returns", "reconcile-returns"):
+            self.relay.command("--token-file", self._token_file(Role.BANK_OPERATOR), verb)
+        doubles = [new for _, _, new, _ in chosen if self.rows(_DOUBLES_AT_HOME, name=new)]
+        self.losses.doubles_at_home += len(doubles)
+        self.tell(f"paid after all while the file with the second payment was at home: {doubles}")
+        for _ in range(2):
+            self.relay.tick()
+        for name in doubles:
+            state = self.one("SELECT state FROM instruction WHERE end_to_end_id = :name", name=name)
+            if state not in ("PLANNED", "BATCHED"):
+                raise Violation(f"{name} left although it was known that the one in whose place it is was paid")
 
     def _pay_refused_ones_late(self) -> None:
         """Banks pay what they had refused and what was paid again: the later payment is recalled. Where a person

@@ -208,17 +208,19 @@ def batch_update_lost(patch: Patch) -> None:
 def sleeper_overwrites(patch: Patch) -> None:
     note = handing_over._note_answer
 
-    def overwrite(desk: Any, letter: Any, number: int, outcome: Any, *rest: Any) -> None:
+    def overwrite(desk: Any, outgoing: Any, number: int, outcome: Any, *rest: Any) -> None:
         if outcome is not AttemptOutcome.UNKNOWN:
-            note(desk, letter, number, outcome, *rest)
+            note(desk, outgoing, number, outcome, *rest)
             return
         with desk.database.write() as connection:
-            letter.attempts.finish(connection, letter.attempts_of, number, desk.clock.now(), outcome, "")
-            letter.one = _set(connection, letter.one, BatchState.UNKNOWN)
+            outgoing.attempts.finish(connection, outgoing.attempts_of, number, desk.clock.now(), outcome, "")
+            outgoing.one = _set(connection, outgoing.one, BatchState.UNKNOWN)
             connection.execute(
-                update(instruction).where(instruction.c.batch_id == letter.one.id).values(state="UNKNOWN", is_live=True)
+                update(instruction)
+                .where(instruction.c.batch_id == outgoing.one.id)
+                .values(state="UNKNOWN", is_live=True)
             )
-            letter.note(connection, attempt=number)
+            outgoing.note(connection, attempt=number)
 
     patch.setattr(handing_over, "_note_answer", overwrite)
 
@@ -227,9 +229,9 @@ def sleeper_overwrites(patch: Patch) -> None:
 def time_out_taken_as_refusal(patch: Patch) -> None:
     note = handing_over._note_answer
 
-    def refuse(desk: Any, letter: Any, number: int, outcome: Any, *rest: Any) -> None:
+    def refuse(desk: Any, outgoing: Any, number: int, outcome: Any, *rest: Any) -> None:
         is_lost = outcome is AttemptOutcome.UNKNOWN
-        note(desk, letter, number, AttemptOutcome.REFUSED if is_lost else outcome, *rest)
+        note(desk, outgoing, number, AttemptOutcome.REFUSED if is_lost else outcome, *rest)
 
     patch.setattr(handing_over, "_note_answer", refuse)
 
@@ -238,15 +240,15 @@ def time_out_taken_as_refusal(patch: Patch) -> None:
 def unknown_expires(patch: Patch) -> None:
     ask = handing_over._ask
 
-    def expire(desk: Any, letter: Any) -> None:
+    def expire(desk: Any, outgoing: Any) -> None:
         with desk.database.write() as connection:
             now = desk.clock.now()
-            first = letter.attempts.first_at(connection, letter.attempts_of)
+            first = outgoing.attempts.first_at(connection, outgoing.attempts_of)
             if first is not None and now - first >= timedelta(hours=1):
-                letter.move(connection, handing_over.Stage.SEALED, now)
-                letter.note(connection, because="too old")
+                outgoing.move(connection, handing_over.Stage.SEALED, now)
+                outgoing.note(connection, because="too old")
                 return
-        ask(desk, letter)
+        ask(desk, outgoing)
 
     patch.setattr(handing_over, "_ask", expire)
 
@@ -263,8 +265,8 @@ def retry_past_the_window(patch: Patch) -> None:
 def sealed_past_the_window(patch: Patch) -> None:
     claim = handing_over._claim
 
-    def trust(desk: Any, letter: Any, able: Any) -> Any:
-        return claim(desk, letter, replace(able, duplicate_key=DuplicateKey.MESSAGE_ID, duplicate_days=10_000))
+    def trust(desk: Any, outgoing: Any, able: Any) -> Any:
+        return claim(desk, outgoing, replace(able, duplicate_key=DuplicateKey.MESSAGE_ID, duplicate_days=10_000))
 
     patch.setattr(handing_over, "_claim", trust)
     # It is asked a second time, right before the file leaves.
@@ -275,13 +277,13 @@ def sealed_past_the_window(patch: Patch) -> None:
 def retry_without_memory(patch: Patch) -> None:
     ask = handing_over._ask
 
-    def trust(desk: Any, letter: Any) -> None:
-        if desk.banks.get(letter.bank_code).adapter.capabilities.can_enquire:
-            ask(desk, letter)
+    def trust(desk: Any, outgoing: Any) -> None:
+        if desk.banks.get(outgoing.bank_code).adapter.capabilities.can_enquire:
+            ask(desk, outgoing)
             return
         with desk.database.write() as connection:
-            letter.move(connection, handing_over.Stage.SEALED, desk.clock.now())
-            letter.note(connection, because="nobody to ask")
+            outgoing.move(connection, handing_over.Stage.SEALED, desk.clock.now())
+            outgoing.note(connection, because="nobody to ask")
 
     patch.setattr(handing_over, "_ask", trust)
 
@@ -290,9 +292,9 @@ def retry_without_memory(patch: Patch) -> None:
 def retry_with_new_bytes(patch: Patch) -> None:
     leave = handing_over._leave
 
-    def dated(desk: Any, letter: Any, adapter: Any, leaving: Any) -> Any:
+    def dated(desk: Any, outgoing: Any, adapter: Any, leaving: Any) -> Any:
         day = f" {desk.clock.now():%d}".encode()
-        return leave(desk, letter, adapter, replace(leaving, content=leaving.content + day))
+        return leave(desk, outgoing, adapter, replace(leaving, content=leaving.content + day))
 
     patch.setattr(handing_over, "_leave", dated)
 
@@ -304,10 +306,10 @@ def sent_before_noted(patch: Patch) -> None:
     def late(attempts: Any, connection: Any, file_id: int, at: datetime) -> int:
         return 1
 
-    def note(desk: Any, letter: Any, number: int, *rest: Any) -> None:
+    def note(desk: Any, outgoing: Any, number: int, *rest: Any) -> None:
         with desk.database.write() as connection:
-            number = start(letter.attempts, connection, letter.attempts_of, desk.clock.now())
-        noted(desk, letter, number, *rest)
+            number = start(outgoing.attempts, connection, outgoing.attempts_of, desk.clock.now())
+        noted(desk, outgoing, number, *rest)
 
     noted = handing_over._note_answer
     patch.setattr(Attempts, "start", late)

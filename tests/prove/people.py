@@ -129,6 +129,11 @@ def namesakes(code: str, first: int) -> tuple[Person, Person]:
     return found[0], found[1]
 
 
+def with_a_strange_letter(code: str, serial: int) -> Person:
+    """Somebody who is paid in cash from this month on, under a name that the post's lists cannot hold."""
+    return Person(f"040050{serial:06d}", "ŁUONG THI HONG", "TRO-CAP", "NANG", code, "", "")
+
+
 def alike(one: Person, serial: int) -> Person:
     """Somebody with the same name, birth, sex and commune, and a citizen ID with this serial."""
     return replace(one, number=f"{one.number[:6]}{serial:06d}")

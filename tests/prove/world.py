@@ -259,7 +259,7 @@ class World:
             if answer is None or answer.status_code >= 500:
                 continue  # lost, or an error of the disk: asked again under the same key
             if answer.status_code < 300:
-                return answer.json() if answer.content else {}
+                return answer.json() if answer.content[:1] in (b"{", b"[") else {}
             problem = str(answer.json().get("code", answer.status_code))
             if problem == "request_at_work":
                 self.clock.advance(timedelta(minutes=31))
