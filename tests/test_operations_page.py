@@ -33,6 +33,7 @@ PLAIN_FILES = {
     "paysvc/spreadsheets/": "a list that an officer uploads and corrects, with the row and the column",
     "paysvc/domain/registry": "as for spreadsheets",
     "paysvc/services/import_registry.py": "as for spreadsheets",
+    "paysvc/cli/letters.py": "as for spreadsheets",
     "paysvc/services/reconcile_files.py": "files that somebody names on the command line, and is told of at once",
     "bank_adapters/mock_bank/": "another party's program",
 }

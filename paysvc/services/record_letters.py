@@ -82,6 +82,7 @@ def propose_letter(
     place of the first name of which the letter cannot speak, `NotAllowed`.
     """
     require(actor, "propose-letter")
+    database.require_writable()
     banks.get(bank_code)
     require_fit(number, dated, vietnam_day(clock.now()), len(scan), says, about)
     digest = hashlib.sha256(scan).digest()
@@ -116,6 +117,7 @@ def approve_letter(
     (`own_letter`), and what the vault raises when the scan is not there any more.
     """
     require(actor, "approve-letter")
+    database.require_writable()
     with database.read() as connection:
         letter = bank_letters.get_letter(connection, letter_id)
         if letter.approved_by == actor.officer_id and letter.content_sha256 == content_sha256:

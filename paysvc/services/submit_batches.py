@@ -2,19 +2,19 @@
 
 Every step may be cut off and done again. Batches are made in one transaction; the bytes of
 a file are in the vault and noted before the first of them leaves. How it leaves is in
-`paysvc.handing_over`.
+`paysvc.outgoing_batches` and `paysvc.handing_over`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
-from paysvc.bank_interface import EncodingImpossible, SendState
+from paysvc.bank_interface import EncodingImpossible
 from paysvc.bank_registry import Bank, BankRegistry
 from paysvc.clock import Clock
 from paysvc.core.messages import ControlTotals
@@ -24,18 +24,11 @@ from paysvc.domain.instructions import BatchState, CycleState
 from paysvc.domain.officers import Officer, require
 from paysvc.domain.payment_dates import WorkingCalendar, earliest_value_date, next_working_day
 from paysvc.domain.progress import Progress, silent
-from paysvc.domain.sending_answers import (
-    ALREADY_THERE,
-    PAID_BY_HAND,
-    lost_file_open,
-    reason_of_refusal,
-    says_nothing,
-)
+from paysvc.domain.sending_answers import PAID_BY_HAND, lost_file_open
 from paysvc.domain.submission import BatchReport, Submission, Unpayable
-from paysvc.handing_over import Outgoing, Stage, find_out, send
+from paysvc.outgoing_batches import hand_over
 from paysvc.sealing import Sealer
-from paysvc.store import audit_trail, bank_files, batches, cycles, dissolving, lost_files, plans, resubmissions, sending
-from paysvc.store.bank_files import ATTEMPTS, StoredFile
+from paysvc.store import audit_trail, bank_files, batches, cycles, dissolving, lost_files, plans, resubmissions
 from paysvc.store.batches import Batch
 from paysvc.store.calendar import read_calendar
 from paysvc.store.cycles import Cycle
@@ -43,7 +36,6 @@ from paysvc.store.engine import Database
 from paysvc.store.payment_batches import read_payment_batch
 from paysvc.store.tables import instant_text
 from paysvc.store.vault import Vault
-from paysvc.store.witness import Sending
 
 VERB = "submit-batches"
 
@@ -96,7 +88,7 @@ def submit_batches(
     cycle = _make_batches(desk, cycle_code)
     found = _standing(desk, cycle)
     desk.total = 2 * sum(one.count for one in found)
-    for step in (_write_file, _hand_over):
+    for step in (_write_file, hand_over):
         for one in found:
             try:
                 step(desk, cycle, one)
@@ -292,55 +284,6 @@ def _write_file(desk: _Desk, cycle: Cycle, one: Batch) -> None:
         desk.note(connection, one, {"written": digest.hex(), "count": one.count, "sum_vnd": str(one.sum_vnd)})
 
 
-class _OutgoingBatch(Outgoing):
-    """A batch on its way: its state, its payments and their money move together."""
-
-    verb = VERB
-    attempts = ATTEMPTS
-
-    def __init__(self, desk: _Desk, cycle: Cycle, one: Batch, file: StoredFile) -> None:
-        self._desk, self._cycle, self._file = desk, cycle, file
-        self.one = one
-        self.bank_code, self.message_id, self.name, self.sha256 = one.bank_code, one.message_id, file.name, file.sha256
-        self.totals, self.attempts_of = ControlTotals(file.count, file.sum_vnd), file.id
-
-    @property
-    def stage(self) -> Stage:
-        return Stage.OVER if self.one.state is BatchState.DISSOLVED else Stage(self.one.state.value)
-
-    @property
-    def version(self) -> int:
-        return self.one.version
-
-    def read_again(self, connection: Connection) -> None:
-        self.one = batches.get_batch(connection, self.one.id)
-
-    def move(self, connection: Connection, after: Stage, at: datetime, reason_code: str = "") -> None:
-        match after:
-            case Stage.SENDING:
-                dissolving.refuse_overtaken(connection, self.one)
-                self.one = batches.move_batch(connection, self.one, BatchState.SENDING)
-            case Stage.SENT:
-                self.one = sending.record_sent(connection, self.one, at)
-            case Stage.REFUSED:
-                self.one = sending.record_refused(connection, self.one, at, reason_code)
-            case Stage.UNKNOWN:
-                self.one = sending.record_unknown(connection, self.one)
-            case Stage.SEALED:
-                self.one = sending.record_not_sent(connection, self.one)
-            case Stage.OVER:
-                raise ValueError("a batch that its bank has is SENT, whatever comes after")
-
-    def note(self, connection: Connection, **detail: object) -> None:
-        self._desk.note(connection, self.one, {"state": self.one.state.value, **detail})
-
-    def leaving(self, attempt: int) -> Sending:
-        desk, file = self._desk, self._file
-        written_by, now = desk.banks.get(self.bank_code).written_by, desk.clock.now()
-        about = (self.bank_code, self._cycle.code, self.message_id)
-        return Sending(*about, file.name, file.sha256, file.size, attempt, written_by, now)
-
-
 def _make_anew_without(desk: _Desk, cycle: Cycle, one: Batch, unwritable: set[int]) -> None:
     """Cut a batch that cannot be written into one that can, and one of what cannot, which waits for its adapter."""
     if len(unwritable) == one.count:
@@ -367,46 +310,6 @@ def _make_anew_without(desk: _Desk, cycle: Cycle, one: Batch, unwritable: set[in
             made = made or [each for each in new if each is not None]
     for each in made:
         _write_file(desk, cycle, each)
-
-
-def _hand_over(desk: _Desk, cycle: Cycle, one: Batch) -> None:
-    """Bring one batch as far as it will go: ask for what the bank may have, send what it has not."""
-    with desk.database.read() as connection:
-        file = bank_files.find_file(connection, one.id)
-        one = batches.get_batch(connection, one.id)
-    if file is None or one.state is BatchState.DISSOLVED:
-        return  # not written: its payments are named among the unpayable; or dissolved by another run
-    outgoing = _OutgoingBatch(desk, cycle, one, file)
-    find_out(desk, outgoing)
-    if outgoing.stage is Stage.SEALED:
-        send(desk, outgoing)
-    elif outgoing.stage is Stage.SENT:
-        _ask_why_silent(desk, outgoing.one, file)
-
-
-def _ask_why_silent(desk: _Desk, one: Batch, file: StoredFile) -> None:
-    """A bank that took a file and says nothing of it may have refused it where nobody looks (crash point C23)."""
-    bank, now = desk.banks.get(one.bank_code), desk.clock.now()
-    with desk.database.read() as connection:
-        if not batches.is_batch_silent(connection, one.id, now):
-            return
-    desk.waiting.append(says_nothing(one.bank_code, one.message_id))
-    if not bank.adapter.capabilities.can_enquire:
-        return
-    try:
-        answer = bank.adapter.enquire(file.name, file.message_id)
-    except Exception:  # noqa: BLE001  # whatever goes wrong while asking, we know no more than before
-        return
-    if answer.state is not SendState.REFUSED or reason_of_refusal(answer.detail) in ALREADY_THERE:
-        return
-    with desk.database.write() as connection:
-        batches.queue_for_money(connection)
-        # A status file or a statement may have spoken meanwhile, and says more.
-        if batches.is_batch_silent(connection, one.id, now):
-            one = batches.get_batch(connection, one.id)
-            one = sending.record_refused(connection, one, now, reason_of_refusal(answer.detail))
-            desk.note(connection, one, {"state": one.state.value, "because": "asked why it said nothing"})
-            desk.waiting.pop()
 
 
 def _reports(desk: _Desk, cycle: Cycle) -> Iterable[BatchReport]:

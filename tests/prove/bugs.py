@@ -429,7 +429,7 @@ _ALL = (
         "A bank that took a file and says nothing of it is never asked.",
         (
             Edit(
-                "paysvc.services.submit_batches",
+                "paysvc.outgoing_batches",
                 "_ask_why_silent",
                 "        if not batches",
                 "        if True or not batches",

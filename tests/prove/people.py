@@ -131,7 +131,8 @@ def namesakes(code: str, first: int) -> tuple[Person, Person]:
 
 def with_a_strange_letter(code: str, serial: int) -> Person:
     """Somebody who is paid in cash from this month on, under a name that the post's lists cannot hold."""
-    return Person(f"040050{serial:06d}", "ŁUONG THI HONG", "TRO-CAP", "NANG", code, "", "")
+    born = 30 + (int(code[:4]) * 12 + int(code[5:])) % 60
+    return Person(f"0400{born}{serial:06d}", "ŁUONG THI HONG", "TRO-CAP", "NANG", code, "", "")
 
 
 def alike(one: Person, serial: int) -> Person:
