@@ -398,7 +398,7 @@ TRIGGERS: dict[str, list[str]] = {
     "withdrawal_never_delete": ["DELETE FROM withdrawal"],
     "instruction_withdrawn_by_somebody": [
         "UPDATE instruction SET state = 'CANCELLED', is_live = {false} WHERE id = {waiting}",
-        "UPDATE instruction SET state = 'CANCELLED', is_live = {false} WHERE cycle_id = 4",
+        "UPDATE instruction SET state = 'CANCELLED', is_live = {false} WHERE cycle_id = 5",
     ],
     "cycle_replaces_withdrawn_by_name": [
         # Without the link that names the withdrawn one; nothing but a draft can lack it.
