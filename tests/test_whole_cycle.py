@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from .finished_month import PAYSVC, PEOPLE, Demo, run_demo
+from .test_check_books import NOT_IN_THE_DEMO
 
 
 def banks_ledgers(demo: Demo) -> dict[str, tuple[int, int]]:
@@ -153,10 +154,10 @@ def test_running_it_twice_works_and_touches_nothing_else(tmp_path: Path) -> None
 def test_the_same_month_on_postgresql_gives_the_same_figures(
     on_sqlite: Demo, postgresql_server: str, tmp_path: Path
 ) -> None:
-    from sqlalchemy import create_engine, text
+    from sqlalchemy import NullPool, create_engine, text
 
     name = "paysvc_demo_test"
-    administrator = create_engine(postgresql_server, isolation_level="AUTOCOMMIT")
+    administrator = create_engine(postgresql_server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with administrator.connect() as connection:
         connection.execute(text(f"DROP DATABASE IF EXISTS {name}"))
         connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'"))
@@ -173,4 +174,3 @@ def test_the_same_month_on_postgresql_gives_the_same_figures(
     assert again.outcomes()["entitled"] == on_sqlite.outcomes()["entitled"]
     with administrator.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    administrator.dispose()
