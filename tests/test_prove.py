@@ -108,23 +108,6 @@ def test_a_drill_ends_with_books_that_agree(kind: str, tmp_path: Path, request: 
         assert any(place.startswith(module) for place in killed), module
 
 
-def test_what_is_known_to_be_a_double_stays_at_home(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """Without kills: the file is cut anew without it, also in an office that loses its database afterwards."""
-    harm = replace(PATIENT, violence=0.0, storms=0.0, lies=0.0)
-    url = empty_database("sqlite", tmp_path / "world", request)
-    with world(tmp_path / "world", url, 5, Tally(), harm, kind=Drill) as made:
-        live(made, 2)
-        assert isinstance(made, Drill)
-        assert made.losses.doubles_at_home
-        assert made.one("SELECT count(*) FROM batch WHERE state = 'DISSOLVED'")
-    harm_url = empty_database("sqlite", tmp_path / "other", request)
-    with (
-        pytest.raises(Violation, match="left although it was known"),
-        world(tmp_path / "other", harm_url, 5, Tally(), harm, "double-in-a-sealed-file-leaves", kind=Drill) as made,
-    ):
-        live(made, 2)
-
-
 @pytest.mark.parametrize("name", ["somebody-left-out", "no-rule-u2", "wrong-account"])
 def test_what_is_wrong_is_noticed(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     folder = tmp_path / "world"
