@@ -23,14 +23,9 @@ from .errand import run as run_errand
 
 #: How often somebody is to be killed at each place in a run.
 ENOUGH = 25
-#: How likely whoever takes over dies at the same place again, while that is not enough; and at what is done
-#: once a month, or once.
-_SAME_PLACE, _SAME_SELDOM_PLACE = 0.4, 0.85
-_SELDOM = (
-    "sealing.", "store.schema.", "services.backup.", "store.backup_folder.", "services.restore.", "store.snapshot.",
-    "services.recover.", "services.recall_payments.", "handing_over._ask", "store.report_folder.",
-    "services.publish_report.",
-)  # fmt: skip
+#: How likely whoever takes over dies at the same place again, while that is not enough: in a run's first month, and
+#: afterwards, when places that are still not hit enough are those that are come by once a month, or once.
+_SAME_PLACE, _SAME_SELDOM_PLACE = 0.4, 0.9
 
 #: How long a piece of work may take, in seconds, and how often it may be begun.
 _WORK_LIMIT = 300.0
@@ -160,7 +155,7 @@ class Relay(Crew):
         place = last if self._armed.get(last) == "kill" else ""
         self.tally.kills += 1
         self.tally.killed_at[place] += 1
-        again = _SAME_SELDOM_PLACE if place.startswith(_SELDOM) else _SAME_PLACE
+        again = _SAME_SELDOM_PLACE if self.tally.months else _SAME_PLACE
         if place and (self.tally.killed_at[place] >= self.enough or self.luck.random() >= again):
             del self._armed[place]
         self._after_kill()
