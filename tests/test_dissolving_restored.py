@@ -14,14 +14,15 @@ from paysvc.clock import FixedClock
 from paysvc.sealing import Sealer
 from paysvc.services.check_books import check_books
 from paysvc.services.collect_returns import collect_returns
+from paysvc.services.recall_payments import recall_payments
 from paysvc.services.reconcile_returns import reconcile_returns
-from paysvc.store import lost_files
+from paysvc.store import lost_files, recalls
 from paysvc.store.returns import FileState
 from paysvc.store.vault import Vault
 from tests.paying_office import SYSTEM, PayingOffice
 from tests.payment_world import status_file
 from tests.planned_province import Enrolled
-from tests.test_dissolving import reached, rows_of, seal, states, unreachable
+from tests.test_dissolving import DOUBLE, reached, rows_of, seal, states, unreachable
 from tests.test_restored_database import Office
 
 
@@ -216,6 +217,31 @@ def test_what_was_left_over_leaves_once_also_after_a_second_restoring(kept: Kept
     assert reached(office, *office.payments_of("2027-01")) == [1, 1, 1, 1]
     assert office.state_of(again) == "SENT"
     kept.require_sound()
+
+
+def test_what_left_before_the_original_was_paid_is_taken_up_when_that_is_known_first(kept: Kept) -> None:
+    """The rows say of the original that it is paid, and only then that the one in its place has left."""
+    office = kept.office
+    original, again = approved(office)
+    copy = kept.copy()
+    office.clock.advance(timedelta(hours=1))
+    office.send("2027-01")
+    office.book((original, True))
+    assert (office.state_of(again), office.discrepancies()) == ("SENT", [(DOUBLE, again)])
+    kept.put_back(copy)
+    kept.recover()
+    kept.fetch()
+    assert (office.state_of(original), office.state_of(again)) == ("SETTLED", "PLANNED")
+    for _ in range(2):
+        office.send("2027-01")
+        kept.fetch()
+    everybody = office.payments_of("2027-01")
+    assert (states(office), reached(office, *everybody)) == (["SENT"], [1] * len(everybody))
+    assert (office.state_of(again), office.discrepancies()) == ("SENT", [(DOUBLE, again)])
+    kept.require_sound()
+    recall_payments(office.database, office.vault, office.banks, office.clock, SYSTEM)
+    with office.database.read() as connection:
+        assert [one.end_to_end_id for one in recalls.list_recalls(connection)] == [again]
 
 
 def test_a_dissolved_file_holds_up_nobody(kept: Kept) -> None:

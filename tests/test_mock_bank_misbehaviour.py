@@ -36,6 +36,17 @@ def test_rates_are_what_was_asked_for(tmp_path: Path) -> None:
     assert set(counter.outcomes().values()) == {"returned"}
 
 
+def test_a_payment_is_rejected_by_number_or_by_name(tmp_path: Path) -> None:
+    counter = after_one_day(tmp_path, reject_rate=0, return_rate=0, late_rate=0, reject=[TEN[4][0], TEN[7][0]])
+    assert {name for name, state in counter.outcomes().items() if state == "rejected"} == {TEN[4][0], TEN[7][0]}
+    assert counter.bank.misbehaviour.value("reject") == 0
+    counter.wish(reject=3)
+    counter.bring(pain001(ids(2, "B"), "M2"), "M2.xml")
+    counter.work("2026-12-02")
+    assert sum(state == "rejected" for state in counter.outcomes().values()) == 4
+    assert counter.bank.misbehaviour.value("reject") == 1
+
+
 def test_a_debit_is_booked_twice_by_number_or_by_name(tmp_path: Path) -> None:
     counter = after_one_day(tmp_path, debit_twice=["PA00000000000003"])
     (paper,) = counter.papers("camt053")

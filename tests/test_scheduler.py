@@ -285,6 +285,24 @@ def test_sending_goes_on_when_somebody_answers_for_the_books_and_stops_at_the_ne
     assert look_and_tick() == going_on
 
 
+def test_what_was_answered_for_and_mended_needs_a_new_answer_when_it_comes_back(
+    wired: Wiring, clock: FixedClock, auditor: Officer, administrator: Officer
+) -> None:
+    def told(detail: dict[str, object]) -> dict[str, str]:
+        with wired.database.write() as connection:
+            audit_trail.append(connection, clock.now(), auditor, "check-books", findings.SUBJECT, detail)
+            return findings.standing(connection)
+
+    assert told({"asked": ["accounts", "sent-files"], "differing": {"accounts": "1"}}) == {"accounts": "1"}
+    assert acknowledge_books(wired.database, clock, administrator, reason="letter 12") == ("accounts",)
+    # It has not gone away: neither by a check of something else, nor while there is more of it.
+    assert told({"asked": ["sent-files"], "differing": {}}) == {}
+    assert told({"asked": ["accounts"], "differing": {"accounts": "1 and 2"}}) == {"accounts": "1 and 2"}
+    assert told({"asked": ["accounts"], "differing": {"accounts": "1"}}) == {}
+    assert told({"asked": ["accounts"], "differing": {}}) == {}
+    assert told({"asked": ["accounts"], "differing": {"accounts": "1"}}) == {"accounts": "1"}
+
+
 def test_a_check_of_the_rows_alone_says_nothing_of_the_files(
     wired: Wiring, clock: FixedClock, auditor: Officer
 ) -> None:

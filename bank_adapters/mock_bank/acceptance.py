@@ -13,6 +13,7 @@ from bank_adapters.mock_bank.ledger import bank_reference
 from bank_adapters.mock_bank.office import Office
 from bank_adapters.mock_bank.orders import FileRefused, Payment, PaymentFile
 from bank_adapters.mock_bank.papers import StatusLine, StatusReport
+from bank_adapters.mock_bank.picks import Picks
 from bank_adapters.mock_bank.premises import digest_of
 from bank_adapters.mock_bank.read_camt056 import is_camt056
 from bank_adapters.mock_bank.recalls import take_recalls
@@ -21,6 +22,8 @@ from bank_adapters.mock_bank.recalls import take_recalls
 FARTHEST = timedelta(days=60)
 #: Transactions of one batch booking, at most.
 BATCH_SIZE = 25
+#: Why a payment is rejected that the bank was told to reject, and that would have been paid (an account closed).
+_REASON_OF_PICKED = "AC04"
 #: Working days that cash lies ready at the counter.
 COLLECTION_DAYS = 5
 
@@ -116,6 +119,7 @@ def _accept(office: Office, file: PaymentFile, message: int, day: date) -> _Plan
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         plan.rows(file.payments, blocks),
     )
+    plan.picks.settle()
     ledger.write_many(
         "UPDATE payment SET will_reject = ?, return_after = ?, is_late = ?, decided_day = ? WHERE id = ?", plan.fated
     )
@@ -131,6 +135,7 @@ class _Plan:
         self.lines: list[StatusLine] = []
         #: What the ledger has to know of the few that will not simply be paid.
         self.fated: list[tuple[int, int | None, int, str | None, int]] = []
+        self.picks = Picks(office.misbehaviour)
         self._fates = office.fates()
         self._first_id = ledger.next_number("payment")
         self._next_open = max(day, office.closed_day + banking_days.ONE_DAY)
@@ -145,14 +150,18 @@ class _Plan:
         fate_of = self._fates.of
         refused_on = banking_days.on_or_after(self._next_open).isoformat()
         today = self._next_open.isoformat()
+        picks_any = self.picks.any
         for number, payment in enumerate(payments, self._first_id):
             line, end_to_end_id, amount, creditor, block, value_date, problem = payment
             kind, reason, days, collected, is_grouped = fate_of(end_to_end_id)
             row = (number, blocks[block, value_date], line, end_to_end_id, amount, creditor)
             if not problem and amount > self._available:
                 problem = "AM04"
-            if not problem and kind == "rejected" and not self._is_cash:
-                problem = reason
+            if not problem and not self._is_cash:
+                if kind == "rejected":
+                    problem = reason
+                elif picks_any and self.picks.takes("reject", end_to_end_id, is_plain=kind == "paid"):
+                    problem = _REASON_OF_PICKED
             if problem:
                 self.rejected += 1
                 self.lines.append(StatusLine(line, end_to_end_id, "RJCT", problem, "", amount, block, ""))

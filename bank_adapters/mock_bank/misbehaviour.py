@@ -19,6 +19,7 @@ from bank_adapters.mock_bank.fate import MILLION, Rates
 
 RATES = ("reject_rate", "return_rate", "late_rate")
 PICKS = (
+    "reject",
     "debit_twice",
     "wrong_amount",
     "wrong_currency",

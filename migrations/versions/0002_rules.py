@@ -466,12 +466,15 @@ RULES: list[Rule] = [
         "a plan is closed when it is known what became of each of its payments",
         "NEW.state = 'CLOSED' AND OLD.state = 'RELEASED'",
     ),
-    # U2 across lines: what takes the place of another leaves only while that one is not paid (crash point C29).
+    # U2 across lines: what takes the place of another leaves only while that one is not paid (crash point C29). What
+    # left before the database was put back has left, whatever is known of the other one by now.
     Rule(
         "instruction_leaves_alone",
         "instruction",
         "UPDATE OF batch_id",
-        f"EXISTS (SELECT 1 FROM {_OTHERS} WHERE mine.entitlement_id = NEW.entitlement_id AND o.is_live)",
+        f"EXISTS (SELECT 1 FROM {_OTHERS} WHERE mine.entitlement_id = NEW.entitlement_id AND o.is_live)"
+        " AND NOT EXISTS (SELECT 1 FROM batch b JOIN lost_file l ON l.bank_code = b.bank_code"
+        " AND l.message_id = b.message_id WHERE b.id = NEW.batch_id)",
         "a payment leaves only while no other payment of the same dues is live",
         "NEW.batch_id IS NOT NULL AND NEW.generation > 0",
     ),

@@ -8,20 +8,23 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Connection, MetaData, Select, String, Table, select, text, update
+from sqlalchemy import Column, Connection, MetaData, Select, String, Table, func, select, text, update
 
 from paysvc.domain.errors import Conflict
 from paysvc.domain.instructions import NOT_LIVE
 from paysvc.store.bulk import Same, insert_columns, next_ids, read_columns, update_columns
 from paysvc.store.tables import (
+    bank_statement,
     batch,
     discrepancy,
     entitlement,
     fund,
     instruction,
     ledger_transaction,
+    payment_status,
     posting,
     programme,
+    statement_line,
 )
 
 Columns = dict[str, list[Any]]
@@ -186,6 +189,19 @@ def read_noted(connection: Connection, instruction_ids: Sequence[int]) -> list[N
             for row in rows
         ]
     return found
+
+
+def last_word(connection: Connection, instruction_id: int) -> int | None:
+    """The last file of a bank that speaks of a payment, by a line or by a status; None when none does."""
+    line, status = statement_line.c, payment_status.c
+    of_lines = (
+        select(func.max(bank_statement.c.inbound_file_id))
+        .join(statement_line, line.statement_id == bank_statement.c.id)
+        .where(line.instruction_id == instruction_id)
+    )
+    of_statuses = select(func.max(status.inbound_file_id)).where(status.instruction_id == instruction_id)
+    found = [connection.execute(one).scalar_one() for one in (of_lines, of_statuses)]
+    return max((one for one in found if one is not None), default=None)
 
 
 def insert_discrepancies(

@@ -3,7 +3,7 @@ bank's word brings one of them to life (C29)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ class _Pair(NamedTuple):
     later: str
     bank_code: str
     amount_vnd: int
+    earlier_id: int
     earlier: str
     #: Or else of two programmes of one group, to the same person for the same month.
     is_of_same_dues: bool = True
@@ -47,10 +48,7 @@ def note(connection: Connection, inbound_file_id: int, before: Columns, after: C
         return 0
     ids = [before["id"][row] for row in changed]
     noted = _open_notes(connection, ids)
-    concerned = {*ids, *noted}
-    pairs = {
-        pair.later_id: pair for pair in [*_stacked_pairs(connection, concerned), *_live_pairs(connection, concerned)]
-    }
+    pairs = _pairs(connection, {*ids, *noted})
     new = sorted(one for one in pairs if one not in noted)
     for bank_code in sorted({pairs[one].bank_code for one in new}):
         news = [_described(pairs[one]) for one in new if pairs[one].bank_code == bank_code]
@@ -58,6 +56,23 @@ def note(connection: Connection, inbound_file_id: int, before: Columns, after: C
     over = [row_id for later_id, row_id in noted.items() if later_id not in pairs]
     bookings.resolve_discrepancies(connection, over, at, "reconcile-returns", "One of the two payments ended.")
     return len(new)
+
+
+def note_taken_up(connection: Connection, ids: Sequence[int], at: datetime) -> None:
+    """As `note`, about payments that left before the database was put back, and are only now known to have left.
+
+    The bank's word that brought the other one to life was read before that; the last one about it is named.
+    """
+    noted = _open_notes(connection, ids)
+    for later_id, pair in sorted(_pairs(connection, {*ids, *noted}).items()):
+        file_id = bookings.last_word(connection, pair.earlier_id)
+        if later_id not in noted and file_id is not None:
+            bookings.insert_discrepancies(connection, pair.bank_code, file_id, [_described(pair)], at)
+
+
+def _pairs(connection: Connection, ids: Collection[int]) -> dict[int, _Pair]:
+    """The pairs in which these payments are, by the later of each."""
+    return {pair.later_id: pair for pair in [*_stacked_pairs(connection, ids), *_live_pairs(connection, ids)]}
 
 
 def _described(pair: _Pair) -> NewDiscrepancy:
@@ -75,11 +90,11 @@ def _live_pairs(connection: Connection, ids: Iterable[int]) -> list[_Pair]:
         return case((is_later, one[name]), else_=OTHER.c[name])
 
     columns = [of_later(name) for name in ("id", "end_to_end_id", "bank_code", "amount_vnd")]
-    earlier = case((is_later, OTHER.c.end_to_end_id), else_=one.end_to_end_id)
+    columns += [case((is_later, OTHER.c[name]), else_=one[name]) for name in ("id", "end_to_end_id")]
     found = []
     for chunk in in_chunks(ids):
         rows = connection.execute(
-            select(*columns, earlier)
+            select(*columns)
             .join_from(SAME_DUES, instruction, one.entitlement_id == MINE.c.entitlement_id)
             .where(one.id.in_(chunk), one.is_live, OTHER.c.is_live)
             .where(one.batch_id.is_not(None), OTHER.c.batch_id.is_not(None))
@@ -104,7 +119,7 @@ def _stacked_pairs(connection: Connection, ids: Iterable[int]) -> list[_Pair]:
         )
     }
     both = [(live[earlier], live[later]) for earlier, later in sorted(found) if earlier in live and later in live]
-    return [_Pair(*later, earlier.end_to_end_id, is_of_same_dues=False) for earlier, later in both]
+    return [_Pair(*later, earlier.id, earlier.end_to_end_id, is_of_same_dues=False) for earlier, later in both]
 
 
 def _open_notes(connection: Connection, ids: Sequence[int]) -> dict[int, int]:

@@ -27,7 +27,8 @@ def standing(connection: Connection) -> dict[str, str]:
     """What the last check of each equation found and nobody answers for.
 
     A check that asked the rows alone says nothing of the kept files. What is answered for is
-    that difference: another one under the same equation is not.
+    that difference: another one under the same equation is not, nor is the same one when a check
+    found in between that the equation holds.
     """
     found: dict[str, str] = {}
     answered: set[tuple[str, str]] = set()
@@ -39,6 +40,8 @@ def standing(connection: Connection) -> dict[str, str]:
             answered.update(differing.items())
         elif "asked" in detail:
             found = {name: digest for name, digest in found.items() if name not in detail["asked"]} | differing
+            holding = set(detail["asked"]) - set(differing)
+            answered = {(name, digest) for name, digest in answered if name not in holding}
     return {name: digest for name, digest in found.items() if (name, digest) not in answered}
 
 

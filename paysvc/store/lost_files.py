@@ -19,7 +19,7 @@ from paysvc.domain.errors import DoesNotReconcile, Waiting
 from paysvc.domain.identifiers import END_TO_END_ID_LENGTH, message_id
 from paysvc.domain.instructions import BatchState
 from paysvc.domain.sending_answers import lost_file_open
-from paysvc.store import answered_files, bank_files, batches, dissolving, sending
+from paysvc.store import answered_files, bank_files, batches, dissolving, double_payments, sending
 from paysvc.store.attempts import AttemptOutcome
 from paysvc.store.bank_files import ATTEMPTS
 from paysvc.store.batches import Batch
@@ -293,6 +293,7 @@ def _make_again(
     # It was there when it left: what its bank said of it since may lie here before it is taken up.
     bank_files.insert_file(connection, one, sent.name, sent.sha256, sent.size, sent.written_by, sent.left_at)
     put_in_question(connection, one, [sent], at)
+    double_payments.note_taken_up(connection, [planned["id"][row] for row in rows], at)
 
 
 def _as_it_was(

@@ -263,6 +263,8 @@ class Drill(World):
         for bank in self.banks:
             # Whom it refuses is paid again next month, and some of them late as well.
             bank.misbehave({"reject_rate": 0.3})
+            if bank.profile.profile == "iso":
+                bank.misbehave({"reject": 1})  # so that something of it may be known as a double while it is at home
             if bank.profile.profile == "post" and self.luck.random() < 0.5:
                 bank.misbehave({"refuse_files": 1})  # by a note beside the file alone
 
