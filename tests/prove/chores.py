@@ -23,6 +23,7 @@ def set_the_rules(world: World, code: str) -> None:
 def have_a_helper(world: World, code: str) -> None:
     """An officer comes, is given a token, and goes."""
     name = f"helper{len(world.story)}"
+    world.tell(f"{name} comes and goes")
     world.call(
         Role.ADMINISTRATOR, "POST", "/officers", json={"officer_id": name, "role": "auditor"},
         accept=("officer_exists",),

@@ -60,6 +60,8 @@ _DOUBLES_AT_HOME = (
 )
 #: So many of them a bank pays late, at most.
 _PAID_LATE = 3
+#: How often in a month is done what an office does seldom: a place after which all is done kills once each time.
+_TIMES = 2
 #: The outcome of whom the bank knows by nearly the same name, decided or not.
 _NEARLY_THE_SAME = "SELECT id FROM account_match WHERE valid_to IS NULL AND (outcome = :it OR evidence LIKE :said)"
 
@@ -140,11 +142,12 @@ class Drill(World):
             self.call(Role.MAKER, "POST", path, json=body, accept=("match_changed", "outcome_not_reviewed"))
 
     def _chores(self, code: str) -> None:
-        for chore in CHORES:
-            chore(self, code)
-        for decision in ("accept", "reject"):
-            self._review(decision)
-        self._lose_a_kept_file()
+        for _ in range(_TIMES):
+            for chore in CHORES:
+                chore(self, code)
+            for decision in ("accept", "reject"):
+                self._review(decision)
+            self._lose_a_kept_file()
         for (earlier,) in self.rows("SELECT code FROM payment_cycle WHERE state = 'RELEASED' ORDER BY id"):
             self.call(Role.APPROVER, "POST", f"/cycles/{earlier}/closing", accept=("cycle_open",))
 
@@ -156,16 +159,18 @@ class Drill(World):
             " AND credit_count = 0 AND best_status = '' ORDER BY id DESC"
         )
         is_rejected = "SELECT state FROM payment WHERE end_to_end_id = '{}'"
-        for name, code in at_rest:
-            if bank_ledger(self, by_code[code])(is_rejected.format(name)) == [("rejected",)]:
-                break
-        else:
-            return
+        refused = [
+            one for one in at_rest if bank_ledger(self, by_code[one[1]])(is_rejected.format(one[0])) == [("rejected",)]
+        ]
+        for name, code in refused[:_TIMES]:
+            self._record_letter(name, code)
+
+    def _record_letter(self, name: str, code: str) -> None:
         day = self.clock.now().astimezone(VIETNAM).date()
         scan = b64encode(f"%PDF {name} {day}".encode()).decode()
         said = {"bank_code": code, "dated": str(day), "scan_base64": scan, "says": "not_made", "about": "payments"}
         for number in ("1", "2"):
-            body = {**said, "names": [name], "number": f"{number}/{day}"}
+            body = {**said, "names": [name], "number": f"{number}/{name}"}
             letter = self.call(
                 Role.MAKER, "POST", "/letters", json=body, accept=("letter_against_statement", "letter_decided")
             )
@@ -231,10 +236,13 @@ class Drill(World):
     def _pay_again(self, code: str) -> None:
         path = f"/cycles/{code}/resubmissions"
         self.call(Role.MAKER, "POST", path, json={}, accept=("nothing_unpaid",))
-        if self.call(Role.APPROVER, "GET", path)["proposals"] and self.luck.random() < 0.6:
+        for _ in range(self.luck.randint(0, _TIMES)):
+            if not self.call(Role.APPROVER, "GET", path)["proposals"]:
+                break
             self.tell("decline to pay again")
             body = {"reason": "not before the bank was asked"}
             self.call(Role.APPROVER, "POST", f"{path}/refusal", json=body, accept=("nothing_proposed",))
+            self.call(Role.MAKER, "POST", path, json={}, accept=("nothing_unpaid",))
         super()._pay_again(code)
 
     def _after_approval(self) -> None:
@@ -264,7 +272,8 @@ class Drill(World):
             # Whom it refuses is paid again next month, and some of them late as well.
             bank.misbehave({"reject_rate": 0.3})
             if bank.profile.profile == "iso":
-                bank.misbehave({"reject": 1})  # so that something of it may be known as a double while it is at home
+                # Some of them it pays late: while the second one is at home, and when it has it.
+                bank.misbehave({"reject": 3})
             if bank.profile.profile == "post" and self.luck.random() < 0.5:
                 bank.misbehave({"refuse_files": 1})  # by a note beside the file alone
 
@@ -272,9 +281,9 @@ class Drill(World):
         """A bank is out of reach when its file is ready; then it is known that one in it was paid after all. What is
         known before anything left must not leave."""
         by_code = {bank.profile.code: (bank, line) for bank, line in zip(self.banks, self.lines, strict=True)}
-        chosen = [row for row in self.rows(_ABOUT_TO_BE_REPLACED) if by_code[row[3]][0].profile.profile == "iso"][
-            :_PAID_LATE
-        ]  # where a recall of what left all the same needs no person
+        # Where a recall of what left all the same needs no person; half of them are left for that.
+        found = [row for row in self.rows(_ABOUT_TO_BE_REPLACED) if by_code[row[3]][0].profile.profile == "iso"]
+        chosen = found[: min(_PAID_LATE, (len(found) + 1) // 2)]
         if not chosen:
             return
         for code in {new_bank for _, _, _, new_bank in chosen}:
@@ -327,7 +336,9 @@ class Drill(World):
 
     def _publish(self, code: str) -> Path:
         self.relay.violence = self.harm.violence
-        report = super()._publish(code)
+        for _ in range(_TIMES):
+            report = super()._publish(code)
+            self.clock.advance(timedelta(minutes=1))
         self.relay.calm_down()
         return report
 
@@ -345,9 +356,10 @@ class Drill(World):
         self._left_before |= super().noted()
         self._is_whole = False
         self.let_go()
-        destroy(self.database_url)
-        self.relay.command("restore", str(self._backup))
-        self.let_go()
+        for _ in range(_TIMES):
+            destroy(self.database_url)
+            self.relay.command("restore", str(self._backup))
+            self.let_go()
         held = self._all_held()
         self.relay.tick()
         if self._all_held() != held:
