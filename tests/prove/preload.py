@@ -1,7 +1,8 @@
 """What every office process needs, loaded once in the process from which they are forked.
 
 The offices are processes of their own all the same: they are killed, and nothing of theirs
-is left but what they had written.
+is left but what they had written. A process that is forked runs the main module anew, so what that needs is
+loaded here as well: Hypothesis alone would take longer than most of what such a process does.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import bank_adapters.delimited
 import bank_adapters.fixed_width
 import bank_adapters.iso20022
 import paysvc.web.app
+import tests.prove.__main__
 import tests.prove.errand
 import tests.prove.office
 from paysvc.core.prepare import prepare
