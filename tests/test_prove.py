@@ -108,6 +108,17 @@ def test_a_drill_ends_with_books_that_agree(kind: str, tmp_path: Path, request: 
         assert any(place.startswith(module) for place in killed), module
 
 
+def test_what_is_known_to_be_a_double_and_leaves_is_noticed(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Without kills; so a drill has such payments in files that are at home, whatever it draws."""
+    harm, folder = replace(PATIENT, violence=0.0, storms=0.0, lies=0.0), tmp_path / "world"
+    bug, url = "double-in-a-sealed-file-leaves", empty_database("sqlite", folder, request)
+    with (
+        pytest.raises(Violation, match="left although it was known"),
+        world(folder, url, 5, Tally(), harm, bug, kind=Drill) as made,
+    ):
+        live(made, 2)
+
+
 @pytest.mark.parametrize("name", ["somebody-left-out", "no-rule-u2", "wrong-account"])
 def test_what_is_wrong_is_noticed(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     folder = tmp_path / "world"

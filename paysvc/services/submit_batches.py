@@ -151,7 +151,7 @@ def _dissolve_answered(desk: _Desk, connection: Connection, cycle: Cycle) -> Non
         if one.state is BatchState.SEALED and bank_files.find_file(connection, one.id) is None:
             held = batches.read_batched(connection, one.id)["end_to_end_id"]
             if any(not references.isdisjoint(held) for references in lost):
-                _dissolve(desk, connection, one, because="in a lost file")
+                _dissolve(desk, connection, one, because="payments of it are in a lost file")
 
 
 def _approved(connection: Connection, cycle_code: str) -> Cycle:
@@ -187,6 +187,7 @@ def _cut(desk: _Desk, connection: Connection, cycle: Cycle, planned: dict[str, l
             message = f"{other}, whose place it takes, is paid after all."
             desk.unpayable.append(Unpayable(name, planned["bank_code"][row], "replaces", message))
             stays.add(row)
+    calendar = _calendar(desk, connection, cycle)
     terms = {}
     for bank_code in sorted(set(planned["bank_code"])):
         try:
@@ -198,12 +199,12 @@ def _cut(desk: _Desk, connection: Connection, cycle: Cycle, planned: dict[str, l
         able = bank.adapter.capabilities
         terms[bank_code] = Terms(
             BatchLimits(able.max_payments, able.max_amount_vnd),
-            _value_date(desk, connection, cycle, bank),
+            _value_date(desk, calendar, cycle, bank),
             batches.last_part(connection, cycle.id, bank_code),
         )
     for values in planned.values():
         values[:] = [one for row, one in enumerate(values) if row not in stays]
-    made, too_large = _made_of(desk, connection, cycle, planned, terms)
+    made, too_large = _made_of(connection, calendar, cycle, planned, terms)
     for row in too_large:
         bank_code = planned["bank_code"][row]
         message = f"The payment is larger than any file of bank {bank_code} may be."
@@ -212,11 +213,14 @@ def _cut(desk: _Desk, connection: Connection, cycle: Cycle, planned: dict[str, l
 
 
 def _made_of(
-    desk: _Desk, connection: Connection, cycle: Cycle, planned: dict[str, list[Any]], terms: dict[str, Terms]
+    connection: Connection,
+    calendar: WorkingCalendar,
+    cycle: Cycle,
+    planned: dict[str, list[Any]],
+    terms: dict[str, Terms],
 ) -> tuple[list[MadeBatch], list[int]]:
     """As `make_batches`. What a dissolved batch said in just these words is paid on the next working day: its
     MsgId, in which the day is, names another file of ours."""
-    calendar = _calendar(desk, connection, cycle)
     while True:
         made, too_large = make_batches(cycle.code, planned, terms)
         used_up = batches.used_up(connection, made)
@@ -227,12 +231,10 @@ def _made_of(
             terms[bank_code] = replace(terms[bank_code], value_date=later)
 
 
-def _value_date(desk: _Desk, connection: Connection, cycle: Cycle, bank: Bank) -> date:
+def _value_date(desk: _Desk, calendar: WorkingCalendar, cycle: Cycle, bank: Bank) -> date:
     """The cycle's day, or the first on which the bank can still execute a file given now."""
-    calendar = _calendar(desk, connection, cycle)
-    return max(
-        cycle.value_date, earliest_value_date(desk.clock.now(), bank.adapter.capabilities.cut_off_hour, calendar)
-    )
+    cut_off = bank.adapter.capabilities.cut_off_hour
+    return max(cycle.value_date, earliest_value_date(desk.clock.now(), cut_off, calendar))
 
 
 def _calendar(desk: _Desk, connection: Connection, cycle: Cycle) -> WorkingCalendar:
@@ -298,13 +300,14 @@ def _make_anew_without(desk: _Desk, cycle: Cycle, one: Batch, unwritable: set[in
         left_out = [held["end_to_end_id"][row] for row in sorted(unwritable)]
         _dissolve(desk, connection, one, without=left_out)
         bank = desk.banks.get(one.bank_code)
-        able, value_date = bank.adapter.capabilities, _value_date(desk, connection, cycle, bank)
+        calendar = _calendar(desk, connection, cycle)
+        able, value_date = bank.adapter.capabilities, _value_date(desk, calendar, cycle, bank)
         made: list[Batch] = []
         for rows in ([row for row in range(one.count) if row not in unwritable], sorted(unwritable)):
             part = {name: [values[row] for row in rows] for name, values in held.items()}
             last = batches.last_part(connection, cycle.id, one.bank_code)
             terms = Terms(BatchLimits(able.max_payments, able.max_amount_vnd), value_date, last)
-            cut, _ = _made_of(desk, connection, cycle, part, {one.bank_code: terms})
+            cut, _ = _made_of(connection, calendar, cycle, part, {one.bank_code: terms})
             batches.insert_batches(connection, cycle.id, cut, part["id"], now)
             new = [batches.find_by_message_id(connection, one.bank_code, each.message_id) for each in cut]
             made = made or [each for each in new if each is not None]

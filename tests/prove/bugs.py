@@ -438,6 +438,28 @@ _ALL = (
         levels=("month", "drill"),
     ),
     Bug(
+        "double-in-a-sealed-file-leaves",
+        "A file that nobody has yet leaves with a payment of which it is known that another was made in its stead.",
+        (
+            Edit(
+                "paysvc.store.dissolving",
+                "find_overtaken",
+                "    if not doubles:\n",
+                "    if True or not doubles:\n",
+            ),
+        ),
+        levels=("drill",),
+    ),
+    Bug(
+        "dissolved-file-leaves-again",
+        "After an older database was put back, a file that was dissolved leaves beside the one with its payments.",
+        (
+            Edit("paysvc.store.lost_files", "find_written_again", "        if left:\n", "        if False and left:\n"),
+            Edit("paysvc.store.lost_files", "_is_written_again", "first() is not None", "first() is False"),
+        ),
+        levels=("drill",),
+    ),
+    Bug(
         "report-of-earlier-days",
         "A report shows how things stood twelve days before the moment that it names.",
         (
