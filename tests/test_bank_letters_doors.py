@@ -9,37 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paysvc import verify_bank_files
-from paysvc.cli.main import paysvc
 from paysvc.clock import FixedClock, vietnam_day
-from paysvc.config import read_settings
 from paysvc.core.scan_letter import is_letter, letter_in, read_letter
 from paysvc.domain.bank_letters import About, ApprovedLetter, LetterContent, Says
 from paysvc.domain.errors import FileRefused, PaysvcError
-from paysvc.domain.officers import Role
 from paysvc.sealing import Sealer
-from paysvc.services.manage_officers import add_officer, create_token
-from paysvc.signing import open_or_create_signer
-from paysvc.store import audit_trail
 from paysvc.store.engine import Database
 from paysvc.store.vault import Vault
-from paysvc.store.witness import Witness
-from paysvc.web.app import create_app
-from paysvc.wiring import Wiring
+from tests.doors import Desk, by, client_of, let_in
 from tests.paying_office import PayingOffice
-from tests.planned_province import ADMINISTRATOR, Enrolled
+from tests.planned_province import Enrolled
 
-OFFICERS = {
-    "maker.lan": Role.MAKER,
-    "approver.minh": Role.APPROVER,
-    "operator.binh": Role.BANK_OPERATOR,
-    "auditor.tuan": Role.AUDITOR,
-}
 SCAN = b"\x89PNG the bank's letter"
 
 
@@ -48,31 +34,21 @@ def office(database: Database, sealer: Sealer, vault: Vault, clock: FixedClock) 
     made = PayingOffice(database, sealer, vault, clock)
     made.enrol(*[Enrolled({"BTXH": "NANG"})] * 2)
     made.pay("2026-12")
-    for name, role in OFFICERS.items():
-        add_officer(database, clock, ADMINISTRATOR, officer_id=name, role=role)
-    return made
-
-
-# ------------------------------------------------------------------------------------ API
+    return let_in(made)
 
 
 @pytest.fixture
 def client(office: PayingOffice, tmp_path: Path) -> FlaskClient:
-    wiring = Wiring(
-        settings=read_settings(tmp_path),
-        database=office.database,
-        sealer=office.sealer,
-        signer=open_or_create_signer(tmp_path / "key.pem"),
-        vault=office.vault,
-        banks=office.banks,
-        clock=office.clock,
-    )
-    return create_app(wiring).test_client()
+    return client_of(office, tmp_path)
 
 
-def by(office: PayingOffice, name: str, key: str = "") -> dict[str, str]:
-    token = create_token(office.database, office.clock, ADMINISTRATOR, officer_id=name)
-    return {"Authorization": f"Bearer {token}", **({"Idempotency-Key": key} if key else {})}
+@pytest.fixture
+def desk(office: PayingOffice, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    (tmp_path / "scan.png").write_bytes(SCAN)
+    return Desk(office, tmp_path, database_url, monkeypatch)
+
+
+# ------------------------------------------------------------------------------------ API
 
 
 def asked(office: PayingOffice, *names: str, **changes: Any) -> dict[str, Any]:
@@ -143,31 +119,6 @@ def test_the_api_refuses_with_code_and_place(
 
 
 # ------------------------------------------------------------------------------- commands
-
-
-class Desk:
-    """Officers at the command line of this installation."""
-
-    def __init__(self, office: PayingOffice, home: Path, url: str) -> None:
-        self.home, self.url = home, url
-        for name in OFFICERS:
-            token = create_token(office.database, office.clock, ADMINISTRATOR, officer_id=name)
-            (home / f"{name}.token").write_text(token)
-
-    def run(self, name: str, *words: str) -> Result:
-        options = ["--home", str(self.home), "--database", self.url, "--token-file", str(self.home / f"{name}.token")]
-        return CliRunner().invoke(paysvc, [*options, *words])
-
-
-@pytest.fixture
-def desk(office: PayingOffice, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    with office.database.read() as connection:
-        Witness(read_settings(tmp_path).witness).note_recovered(audit_trail.head(connection))
-    # The command line would make the banks of banks.toml, and live by the clock on the wall.
-    monkeypatch.setattr("paysvc.wiring.SystemClock", lambda: office.clock)
-    monkeypatch.setattr("paysvc.wiring.load_banks", lambda settings: office.banks)
-    (tmp_path / "scan.png").write_bytes(SCAN)
-    return Desk(office, tmp_path, database_url)
 
 
 def proposed(desk: Desk, *words: str, number: str = "88/NHNo") -> Result:

@@ -6,32 +6,16 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from flask.testing import FlaskClient
 
-from paysvc.cli.main import paysvc
-from paysvc.clock import FixedClock, SystemClock
-from paysvc.config import read_settings
+from paysvc.clock import FixedClock
 from paysvc.domain.errors import PaysvcError
-from paysvc.domain.officers import Role
 from paysvc.sealing import Sealer
-from paysvc.services.manage_officers import add_officer, create_token
-from paysvc.signing import open_or_create_signer
-from paysvc.store import audit_trail
 from paysvc.store.engine import Database
 from paysvc.store.vault import Vault
-from paysvc.store.witness import Witness
-from paysvc.web.app import create_app
-from paysvc.wiring import Wiring
+from tests.doors import Desk, by, client_of, let_in
 from tests.paying_office import BTXH, PayingOffice
-from tests.planned_province import ADMINISTRATOR, Enrolled
-
-OFFICERS = {
-    "maker.lan": Role.MAKER,
-    "approver.minh": Role.APPROVER,
-    "operator.binh": Role.BANK_OPERATOR,
-    "auditor.tuan": Role.AUDITOR,
-}
+from tests.planned_province import Enrolled
 
 
 @pytest.fixture
@@ -39,31 +23,20 @@ def office(database: Database, sealer: Sealer, vault: Vault, clock: FixedClock) 
     made = PayingOffice(database, sealer, vault, clock)
     made.enrol(*[Enrolled({"BTXH": "NANG"})] * 2)
     made.refuse(*made.pay("2026-12"))
-    for name, role in OFFICERS.items():
-        add_officer(database, clock, ADMINISTRATOR, officer_id=name, role=role)
-    return made
-
-
-# ------------------------------------------------------------------------------------ API
+    return let_in(made)
 
 
 @pytest.fixture
 def client(office: PayingOffice, tmp_path: Path) -> FlaskClient:
-    wiring = Wiring(
-        settings=read_settings(tmp_path),
-        database=office.database,
-        sealer=office.sealer,
-        signer=open_or_create_signer(tmp_path / "key.pem"),
-        vault=office.vault,
-        banks=office.banks,
-        clock=office.clock,
-    )
-    return create_app(wiring).test_client()
+    return client_of(office, tmp_path)
 
 
-def by(office: PayingOffice, name: str, key: str = "") -> dict[str, str]:
-    token = create_token(office.database, office.clock, ADMINISTRATOR, officer_id=name)
-    return {"Authorization": f"Bearer {token}", **({"Idempotency-Key": key} if key else {})}
+@pytest.fixture
+def desk(office: PayingOffice, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    return Desk(office, tmp_path, database_url, monkeypatch)
+
+
+# ------------------------------------------------------------------------------------ API
 
 
 def test_the_api_proposes_shows_and_approves(client: FlaskClient, office: PayingOffice) -> None:
@@ -122,29 +95,6 @@ def test_the_api_recalls(client: FlaskClient, office: PayingOffice) -> None:
 
 
 # ------------------------------------------------------------------------------- commands
-
-
-class Desk:
-    """Officers at the command line of this installation."""
-
-    def __init__(self, office: PayingOffice, home: Path, url: str) -> None:
-        self.home, self.url = home, url
-        for name in OFFICERS:
-            # The command line lives by the clock on the wall.
-            token = create_token(office.database, SystemClock(), ADMINISTRATOR, officer_id=name)
-            (home / f"{name}.token").write_text(token)
-
-    def run(self, name: str, *words: str) -> Result:
-        options = ["--home", str(self.home), "--database", self.url, "--token-file", str(self.home / f"{name}.token")]
-        return CliRunner().invoke(paysvc, [*options, *words])
-
-
-@pytest.fixture
-def desk(office: PayingOffice, tmp_path: Path, database_url: str) -> Desk:
-    # The office was made without an installation around it, which keeps a journal.
-    with office.database.read() as connection:
-        Witness(read_settings(tmp_path).witness).note_recovered(audit_trail.head(connection))
-    return Desk(office, tmp_path, database_url)
 
 
 def test_the_commands_propose_show_and_approve(desk: Desk, office: PayingOffice) -> None:

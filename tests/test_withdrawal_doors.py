@@ -13,12 +13,11 @@ from paysvc.cli.main import paysvc
 from paysvc.clock import FixedClock
 from paysvc.domain.errors import PaysvcError
 from paysvc.sealing import Sealer
-from paysvc.services.manage_officers import add_officer
 from paysvc.store.engine import Database
 from paysvc.store.vault import Vault
+from tests.doors import Desk, by, client_of, let_in
 from tests.paying_office import BTXH, PayingOffice
-from tests.planned_province import ADMINISTRATOR, Enrolled
-from tests.test_resubmission_doors import OFFICERS, Desk, by, client, desk  # noqa: F401  # fixtures
+from tests.planned_province import Enrolled
 
 REASON = "Tên dài hơn tệp của ngân hàng"
 
@@ -32,13 +31,20 @@ def office(database: Database, sealer: Sealer, vault: Vault, clock: FixedClock) 
     made.bank().cannot_write = RuntimeError("broken")
     made.send("2026-12")
     made.bank().cannot_write = None
-    for name, role in OFFICERS.items():
-        # Who made the plan is maker.lan, and who approved it approver.minh.
-        add_officer(database, clock, ADMINISTRATOR, officer_id=name, role=role)
-    return made
+    return let_in(made)
 
 
-def test_the_api_withdraws_and_closes(client: FlaskClient, office: PayingOffice) -> None:  # noqa: F811
+@pytest.fixture
+def client(office: PayingOffice, tmp_path: Path) -> FlaskClient:
+    return client_of(office, tmp_path)
+
+
+@pytest.fixture
+def desk(office: PayingOffice, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    return Desk(office, tmp_path, database_url, monkeypatch)
+
+
+def test_the_api_withdraws_and_closes(client: FlaskClient, office: PayingOffice) -> None:
     path = "/cycles/2026-12/withdrawals"
     first, second = office.payments_of("2026-12")
     wanted = {"end_to_end_ids": [first], "reason": REASON}
@@ -68,7 +74,7 @@ def test_the_api_withdraws_and_closes(client: FlaskClient, office: PayingOffice)
     assert shown == closed["outcomes"]
 
 
-def test_the_commands_withdraw_and_close(desk: Desk, office: PayingOffice) -> None:  # noqa: F811
+def test_the_commands_withdraw_and_close(desk: Desk, office: PayingOffice) -> None:
     first, second = office.payments_of("2026-12")
     words = ("withdraw-payments", "2026-12", "--payment", first, "--reason", REASON, "-o", "json")
     done = desk.run("approver.minh", *words)
