@@ -9,9 +9,10 @@ bank's silence; and a backup, after which the database is lost, put back and rec
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from paysvc.clock import VIETNAM
 from paysvc.domain.matching import Outcome
 from paysvc.domain.officers import Role
 
-from .chores import CHORES
+from .chores import CHORES, hold_somebody, take_the_plan_back
 from .crew import Crew
 from .databases import destroy
 from .lies import Lie
@@ -60,8 +61,9 @@ _DOUBLES_AT_HOME = (
 )
 #: So many of them a bank pays late, at most.
 _PAID_LATE = 3
-#: How often in a month is done what an office does seldom: a place after which all is done kills once each time.
-_TIMES = 2
+#: How often in a month is done what an office does seldom, at most: a place after which all is done kills once each
+#: time, and is not come by again before somebody does it again. Whoever is held, or written about, is fewer.
+_TIMES, _PERSONS = 6, 2
 #: The outcome of whom the bank knows by nearly the same name, decided or not.
 _NEARLY_THE_SAME = "SELECT id FROM account_match WHERE valid_to IS NULL AND (outcome = :it OR evidence LIKE :said)"
 
@@ -95,18 +97,36 @@ class Drill(World):
         self.relay.enough = self.harm.enough
         self._left_before: set[tuple[str, str]] = set()
         self._nameless: list[Person] = []
+        self._proposed: dict[str, Any] = {"proposals": []}
 
     @property
     def relay(self) -> Relay:
         assert isinstance(self.crew, Relay)
         return self.crew
 
+    def _often(self, work: Callable[[], None], times: int = _TIMES) -> None:
+        """Do this, and again while it kills at places at which nobody was killed often enough."""
+        killed_at = self.tally.killed_at
+        for _ in range(times):
+            before = killed_at.copy()
+            work()
+            if not any(count > before[place] and count < self.relay.enough for place, count in killed_at.items()):
+                return
+
     # ------------------------------------------------------------------------ its month
 
     def _open(self) -> None:
         self.relay.violence = self.harm.violence
-        self.relay.command("db", "upgrade")
+        self._often(self._open_anew)
         self._is_whole = True
+
+    def _open_anew(self) -> None:
+        """The very first start: nothing is there but the settings."""
+        self.let_go()
+        destroy(self.database_url)
+        for key in ("keys.json", "signing-key.pem"):
+            (self.home / key).unlink(missing_ok=True)
+        self.relay.command("db", "upgrade")
 
     def _newcomers(self, code: str) -> list[Person]:
         new = super()._newcomers(code)
@@ -142,14 +162,18 @@ class Drill(World):
             self.call(Role.MAKER, "POST", path, json=body, accept=("match_changed", "outcome_not_reviewed"))
 
     def _chores(self, code: str) -> None:
-        for _ in range(_TIMES):
-            for chore in CHORES:
-                chore(self, code)
-            for decision in ("accept", "reject"):
-                self._review(decision)
-            self._lose_a_kept_file()
+        for chore in CHORES:
+            self._often(partial(chore, self, code), _PERSONS if chore is hold_somebody else _TIMES)
+        self._often(partial(self._approve_and_take_back, code))
+        self._often(self._review_twice)
+        self._often(self._lose_a_kept_file)
         for (earlier,) in self.rows("SELECT code FROM payment_cycle WHERE state = 'RELEASED' ORDER BY id"):
             self.call(Role.APPROVER, "POST", f"/cycles/{earlier}/closing", accept=("cycle_open",))
+
+    def _approve_and_take_back(self, code: str) -> None:
+        """The approver thinks better of it before anything has left."""
+        self._approve(code)
+        take_the_plan_back(self, code)
 
     def _record_letters(self) -> None:
         """A bank says on paper once more what it said in a file. Of two copies one is approved, and one declined."""
@@ -162,10 +186,12 @@ class Drill(World):
         refused = [
             one for one in at_rest if bank_ledger(self, by_code[one[1]])(is_rejected.format(one[0])) == [("rejected",)]
         ]
-        for name, code in refused[:_TIMES]:
-            self._record_letter(name, code)
+        letters = iter(refused[:_TIMES])
+        self._often(lambda: self._record_letter(*next(letters, ("", ""))))
 
     def _record_letter(self, name: str, code: str) -> None:
+        if not name:
+            return
         day = self.clock.now().astimezone(VIETNAM).date()
         scan = b64encode(f"%PDF {name} {day}".encode()).decode()
         said = {"bank_code": code, "dated": str(day), "scan_base64": scan, "says": "not_made", "about": "payments"}
@@ -226,6 +252,10 @@ class Drill(World):
         (self.folder / "lost").rename(kept)
         self.check_books()
 
+    def _review_twice(self) -> None:
+        self._review("accept")
+        self._review("reject")
+
     def _review(self, decision: str) -> None:
         """Decide about an account whose holder has nearly the person's name."""
         found = self.rows(_NEARLY_THE_SAME, it=Outcome.NAME_CLOSE.value, said=f'%"{Outcome.NAME_CLOSE.value}"%')
@@ -235,14 +265,32 @@ class Drill(World):
 
     def _pay_again(self, code: str) -> None:
         path = f"/cycles/{code}/resubmissions"
-        self.call(Role.MAKER, "POST", path, json={}, accept=("nothing_unpaid",))
-        for _ in range(self.luck.randint(0, _TIMES)):
-            if not self.call(Role.APPROVER, "GET", path)["proposals"]:
-                break
-            self.tell("decline to pay again")
-            body = {"reason": "not before the bank was asked"}
-            self.call(Role.APPROVER, "POST", f"{path}/refusal", json=body, accept=("nothing_proposed",))
-            self.call(Role.MAKER, "POST", path, json={}, accept=("nothing_unpaid",))
+
+        def propose(*names: str) -> list[Any]:
+            body = {"end_to_end_ids": list(names)} if names else {}
+            self.call(Role.MAKER, "POST", path, json=body, accept=("nothing_unpaid",))
+            self._proposed = self.call(Role.APPROVER, "GET", path)
+            return list(self._proposed["proposals"])
+
+        def decline() -> None:
+            if propose():
+                self.tell("decline to pay again")
+                body = {"reason": "not before the bank was asked"}
+                self.call(Role.APPROVER, "POST", f"{path}/refusal", json=body, accept=("nothing_proposed",))
+
+        self._often(decline)
+        # Some of them one by one, then the rest at once.
+        names = iter([one["end_to_end_id"] for one in self._proposed["proposals"]][:_TIMES])
+
+        def approve_one() -> None:
+            name = next(names, "")
+            if name and propose(name):
+                self.tell(f"pay {name} again")
+                approval = {"content_sha256": self._proposed["content_sha256"]}
+                accept = ("content_changed", "nothing_proposed")
+                self.call(Role.APPROVER, "POST", f"{path}/approval", json=approval, accept=accept)
+
+        self._often(approve_one)
         super()._pay_again(code)
 
     def _after_approval(self) -> None:
@@ -336,17 +384,22 @@ class Drill(World):
 
     def _publish(self, code: str) -> Path:
         self.relay.violence = self.harm.violence
-        for _ in range(_TIMES):
-            report = super()._publish(code)
+        reports: list[Path] = []
+
+        def publish() -> None:
             self.clock.advance(timedelta(minutes=1))
+            reports.append(World._publish(self, code))
+
+        self._often(publish)
         self.relay.calm_down()
-        return report
+        return reports[-1]
 
     # --------------------------------------------------------------------- the disaster
 
     def _back_up(self) -> None:
         """Into the same folder month by month: it holds one whole backup at any time."""
-        self.relay.command("--token-file", self._token_file(Role.ADMINISTRATOR), "backup", str(self._backup))
+        words = ("--token-file", self._token_file(Role.ADMINISTRATOR), "backup", str(self._backup))
+        self._often(lambda: self.relay.command(*words))
         self.losses.backups += 1
         self.tell("backed up")
 
@@ -355,11 +408,7 @@ class Drill(World):
         self.tell("the database is lost")
         self._left_before |= super().noted()
         self._is_whole = False
-        self.let_go()
-        for _ in range(_TIMES):
-            destroy(self.database_url)
-            self.relay.command("restore", str(self._backup))
-            self.let_go()
+        self._often(self._put_back)
         held = self._all_held()
         self.relay.tick()
         if self._all_held() != held:
@@ -370,6 +419,12 @@ class Drill(World):
         self._is_whole = True
         self.losses.restored += 1
         self.tell("recovered")
+
+    def _put_back(self) -> None:
+        self.let_go()
+        destroy(self.database_url)
+        self.relay.command("restore", str(self._backup))
+        self.let_go()
 
     def _all_held(self) -> Mapping[str, frozenset[str]]:
         return {bank.profile.code: frozenset(self.held(bank)) for bank in self.banks}

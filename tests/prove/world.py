@@ -385,6 +385,9 @@ class World:
             raise Violation(lets_be[0])
         self.call(Role.MAKER, "POST", f"/cycles/{code}/submission", accept=("cycle_not_draft",))
         self._chores(code)
+        self._approve(code)
+
+    def _approve(self, code: str) -> None:
         digest = self.one("SELECT content_sha256 FROM payment_cycle WHERE code = :code", code=code)
         approval = {"content_sha256": bytes(digest).hex()}
         self.call(Role.APPROVER, "POST", f"/cycles/{code}/approval", json=approval, accept=("cycle_not_submitted",))
