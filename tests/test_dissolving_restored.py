@@ -219,29 +219,42 @@ def test_what_was_left_over_leaves_once_also_after_a_second_restoring(kept: Kept
     kept.require_sound()
 
 
-def test_what_left_before_the_original_was_paid_is_taken_up_when_that_is_known_first(kept: Kept) -> None:
+def of_a_group(office: PayingOffice) -> tuple[str, str]:
+    """As `approved`: a programme that takes its turn since the one that it excludes was not paid."""
+    office.enrol(Enrolled({"BTXH": "NANG", "HTXH": "HTXH-75"}), Enrolled({"HTXH": "HTXH-75"}))
+    (early,) = office.pay("2026-12", programme_codes=["BTXH"])
+    office.refuse(early)
+    office.resubmit("2026-12")
+    office.approve(office.plan("2027-01", programme_codes=["HTXH"], periods=["2026-12"]))
+    return early, office.payments_of("2027-01")[0]
+
+
+@pytest.mark.parametrize("planned", [approved, of_a_group])
+def test_what_left_before_the_other_was_paid_is_taken_up_when_that_is_known_first(
+    kept: Kept, planned: Callable[[PayingOffice], tuple[str, str]]
+) -> None:
     """The rows say of the original that it is paid, and only then that the one in its place has left."""
     office = kept.office
-    original, again = approved(office)
+    original, later = planned(office)
     copy = kept.copy()
     office.clock.advance(timedelta(hours=1))
     office.send("2027-01")
     office.book((original, True))
-    assert (office.state_of(again), office.discrepancies()) == ("SENT", [(DOUBLE, again)])
+    assert (office.state_of(later), office.discrepancies()) == ("SENT", [(DOUBLE, later)])
     kept.put_back(copy)
     kept.recover()
     kept.fetch()
-    assert (office.state_of(original), office.state_of(again)) == ("SETTLED", "PLANNED")
+    assert (office.state_of(original), office.state_of(later)) == ("SETTLED", "PLANNED")
     for _ in range(2):
         office.send("2027-01")
         kept.fetch()
     everybody = office.payments_of("2027-01")
     assert (states(office), reached(office, *everybody)) == (["SENT"], [1] * len(everybody))
-    assert (office.state_of(again), office.discrepancies()) == ("SENT", [(DOUBLE, again)])
+    assert (office.state_of(later), office.discrepancies()) == ("SENT", [(DOUBLE, later)])
     kept.require_sound()
     recall_payments(office.database, office.vault, office.banks, office.clock, SYSTEM)
     with office.database.read() as connection:
-        assert [one.end_to_end_id for one in recalls.list_recalls(connection)] == [again]
+        assert [one.end_to_end_id for one in recalls.list_recalls(connection)] == [later]
 
 
 def test_a_dissolved_file_holds_up_nobody(kept: Kept) -> None:
