@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from flask.testing import FlaskClient
 from sqlalchemy import create_engine, text
 
 from paysvc.clock import FixedClock
@@ -24,7 +25,9 @@ from paysvc.store import schema
 from paysvc.store.engine import Database, open_database
 from paysvc.store.vault import Vault
 
+from .doors import Desk, client_of
 from .finished_month import Demo, run_demo
+from .paying_office import PayingOffice
 from .postgresql_server import NoServer, running_server
 
 #: A Saturday in November 2026, 08:00 in Vietnam.
@@ -164,3 +167,15 @@ def auditor() -> Officer:
 @pytest.fixture
 def administrator() -> Officer:
     return Officer("administrator.an", Role.ADMINISTRATOR)
+
+
+@pytest.fixture
+def client(office: PayingOffice, tmp_path: Path) -> FlaskClient:
+    """The API of a test's own `office`."""
+    return client_of(office, tmp_path)
+
+
+@pytest.fixture
+def desk(office: PayingOffice, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """Officers at the command line of a test's own `office`."""
+    return Desk(office, tmp_path, database_url, monkeypatch)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ from paysvc.domain.errors import FileRefused, PaysvcError
 from paysvc.sealing import Sealer
 from paysvc.store.engine import Database
 from paysvc.store.vault import Vault
-from tests.doors import Desk, by, client_of, let_in
+from tests.doors import Desk, by, let_in
 from tests.paying_office import PayingOffice
 from tests.planned_province import Enrolled
 
@@ -38,14 +37,9 @@ def office(database: Database, sealer: Sealer, vault: Vault, clock: FixedClock) 
 
 
 @pytest.fixture
-def client(office: PayingOffice, tmp_path: Path) -> FlaskClient:
-    return client_of(office, tmp_path)
-
-
-@pytest.fixture
-def desk(office: PayingOffice, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    (tmp_path / "scan.png").write_bytes(SCAN)
-    return Desk(office, tmp_path, database_url, monkeypatch)
+def desk(desk: Desk) -> Desk:
+    (desk.home / "scan.png").write_bytes(SCAN)
+    return desk
 
 
 # ------------------------------------------------------------------------------------ API

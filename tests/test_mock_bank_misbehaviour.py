@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
+from bank_adapters.mock_bank.picks import Picks
 from tests.mock_bank_program import OPENING, Counter, found, ids, pain001, pay01, paycash1
 
 TEN = ids(10)
@@ -45,6 +46,15 @@ def test_a_payment_is_rejected_by_number_or_by_name(tmp_path: Path) -> None:
     counter.work("2026-12-02")
     assert sum(state == "rejected" for state in counter.outcomes().values()) == 4
     assert counter.bank.misbehaviour.value("reject") == 1
+
+
+def test_what_is_asked_for_while_a_file_is_taken_stands(tmp_path: Path) -> None:
+    counter = Counter(tmp_path, reject=2)
+    picks = Picks(counter.bank.misbehaviour)
+    assert picks.takes("reject", TEN[0][0])
+    counter.wish(debit_twice=1)
+    picks.settle()
+    assert [counter.bank.misbehaviour.value(name) for name in ("reject", "debit_twice")] == [1, 1]
 
 
 def test_a_debit_is_booked_twice_by_number_or_by_name(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -13,7 +12,7 @@ from paysvc.domain.errors import PaysvcError
 from paysvc.sealing import Sealer
 from paysvc.store.engine import Database
 from paysvc.store.vault import Vault
-from tests.doors import Desk, by, client_of, let_in
+from tests.doors import Desk, by, let_in
 from tests.paying_office import BTXH, PayingOffice
 from tests.planned_province import Enrolled
 
@@ -24,16 +23,6 @@ def office(database: Database, sealer: Sealer, vault: Vault, clock: FixedClock) 
     made.enrol(*[Enrolled({"BTXH": "NANG"})] * 2)
     made.refuse(*made.pay("2026-12"))
     return let_in(made)
-
-
-@pytest.fixture
-def client(office: PayingOffice, tmp_path: Path) -> FlaskClient:
-    return client_of(office, tmp_path)
-
-
-@pytest.fixture
-def desk(office: PayingOffice, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    return Desk(office, tmp_path, database_url, monkeypatch)
 
 
 # ------------------------------------------------------------------------------------ API

@@ -15,7 +15,7 @@ from paysvc.domain.errors import PaysvcError
 from paysvc.sealing import Sealer
 from paysvc.store.engine import Database
 from paysvc.store.vault import Vault
-from tests.doors import Desk, by, client_of, let_in
+from tests.doors import Desk, by, let_in
 from tests.paying_office import BTXH, PayingOffice
 from tests.planned_province import Enrolled
 
@@ -32,16 +32,6 @@ def office(database: Database, sealer: Sealer, vault: Vault, clock: FixedClock) 
     made.send("2026-12")
     made.bank().cannot_write = None
     return let_in(made)
-
-
-@pytest.fixture
-def client(office: PayingOffice, tmp_path: Path) -> FlaskClient:
-    return client_of(office, tmp_path)
-
-
-@pytest.fixture
-def desk(office: PayingOffice, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    return Desk(office, tmp_path, database_url, monkeypatch)
 
 
 def test_the_api_withdraws_and_closes(client: FlaskClient, office: PayingOffice) -> None:

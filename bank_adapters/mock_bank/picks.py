@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bank_adapters.mock_bank.ledger import Booking
 from bank_adapters.mock_bank.misbehaviour import NUMBERS, PICKS, Misbehaviour
 
@@ -14,6 +16,7 @@ class Picks:
         asked = {name: misbehaviour.value(name) for name in (*PICKS, *NUMBERS)}
         self._names = {name: list(value) for name, value in asked.items() if isinstance(value, list)}
         self._left: dict[str, int] = {name: value for name, value in asked.items() if not isinstance(value, list)}
+        self._asked = asked
         self.any = any(asked.values())
         self.second_debits: list[Booking] = []
 
@@ -47,8 +50,7 @@ class Picks:
 
     def settle(self) -> None:
         """Tell the settings what is left."""
-        for name, names in self._names.items():
-            self._misbehaviour.used_up(name, names or 0)
-        for name, left in self._left.items():
-            if name not in self._names:
-                self._misbehaviour.used_up(name, left)
+        left: dict[str, Any] = {**self._left, **self._names}
+        for name, asked in self._asked.items():
+            if left[name] != asked:  # what was asked for meanwhile stands
+                self._misbehaviour.used_up(name, left[name] or 0)

@@ -65,8 +65,8 @@ def note_taken_up(connection: Connection, ids: Sequence[int], at: datetime) -> N
     """
     noted = _open_notes(connection, ids)
     for later_id, pair in sorted(_pairs(connection, {*ids, *noted}).items()):
-        file_id = bookings.last_word(connection, pair.earlier_id)
-        if later_id not in noted and file_id is not None:
+        file_id = None if later_id in noted else bookings.last_word(connection, pair.earlier_id)
+        if file_id is not None:
             bookings.insert_discrepancies(connection, pair.bank_code, file_id, [_described(pair)], at)
 
 

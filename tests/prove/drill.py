@@ -9,12 +9,12 @@ bank's silence; and a backup, after which the database is lost, put back and rec
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from paysvc.clock import VIETNAM
 from paysvc.domain.matching import Outcome
@@ -28,6 +28,8 @@ from .line import CALM, Weather
 from .people import Person, alike, namesakes, with_a_strange_letter
 from .relay import Relay
 from .world import BANKING_DAYS, Harm, Violation, World, bank_ledger
+
+_Thing = TypeVar("_Thing")
 
 #: Lines fail seldom here: a process that waits for one cannot be killed anywhere else meanwhile.
 HARM = Harm(storms=0.2, lies=0.4)
@@ -62,7 +64,7 @@ _DOUBLES_AT_HOME = (
 #: So many of them a bank pays late, at most.
 _PAID_LATE = 3
 #: How often in a month is done what an office does seldom, at most: a place after which all is done kills once each
-#: time, and is not come by again before somebody does it again. Whoever is held, or written about, is fewer.
+#: time, and is not come by again before somebody does it again. Whoever is held is fewer.
 _TIMES, _PERSONS = 6, 2
 #: The outcome of whom the bank knows by nearly the same name, decided or not.
 _NEARLY_THE_SAME = "SELECT id FROM account_match WHERE valid_to IS NULL AND (outcome = :it OR evidence LIKE :said)"
@@ -97,19 +99,22 @@ class Drill(World):
         self.relay.enough = self.harm.enough
         self._left_before: set[tuple[str, str]] = set()
         self._nameless: list[Person] = []
-        self._proposed: dict[str, Any] = {"proposals": []}
 
     @property
     def relay(self) -> Relay:
         assert isinstance(self.crew, Relay)
         return self.crew
 
-    def _often(self, work: Callable[[], None], times: int = _TIMES) -> None:
+    def _often(self, work: Callable[[], object], times: int = _TIMES) -> None:
         """Do this, and again while it kills at places at which nobody was killed often enough."""
+        self._for_each(range(times), lambda _: work())
+
+    def _for_each(self, things: Iterable[_Thing], work: Callable[[_Thing], object]) -> None:
+        """As `_often`, with another of these each time."""
         killed_at = self.tally.killed_at
-        for _ in range(times):
+        for thing in things:
             before = killed_at.copy()
-            work()
+            work(thing)
             if not any(count > before[place] and count < self.relay.enough for place, count in killed_at.items()):
                 return
 
@@ -186,12 +191,9 @@ class Drill(World):
         refused = [
             one for one in at_rest if bank_ledger(self, by_code[one[1]])(is_rejected.format(one[0])) == [("rejected",)]
         ]
-        letters = iter(refused[:_TIMES])
-        self._often(lambda: self._record_letter(*next(letters, ("", ""))))
+        self._for_each(refused[:_TIMES], lambda one: self._record_letter(*one))
 
     def _record_letter(self, name: str, code: str) -> None:
-        if not name:
-            return
         day = self.clock.now().astimezone(VIETNAM).date()
         scan = b64encode(f"%PDF {name} {day}".encode()).decode()
         said = {"bank_code": code, "dated": str(day), "scan_base64": scan, "says": "not_made", "about": "payments"}
@@ -263,35 +265,23 @@ class Drill(World):
         done_before = ("already_decided", "match_changed")
         self.call(Role.MAKER, "POST", f"/matching/reviews/{found[0][0]}", json=body, accept=done_before)
 
-    def _pay_again(self, code: str) -> None:
-        path = f"/cycles/{code}/resubmissions"
+    def _pay_again(self, code: str, *names: str) -> None:
+        path, again = f"/cycles/{code}/resubmissions", super()._pay_again
 
-        def propose(*names: str) -> list[Any]:
-            body = {"end_to_end_ids": list(names)} if names else {}
-            self.call(Role.MAKER, "POST", path, json=body, accept=("nothing_unpaid",))
-            self._proposed = self.call(Role.APPROVER, "GET", path)
-            return list(self._proposed["proposals"])
-
-        def decline() -> None:
-            if propose():
+        def decline() -> list[str]:
+            self.call(Role.MAKER, "POST", path, json={}, accept=("nothing_unpaid",))
+            proposed = [one["end_to_end_id"] for one in self.call(Role.APPROVER, "GET", path)["proposals"]]
+            if proposed:
                 self.tell("decline to pay again")
                 body = {"reason": "not before the bank was asked"}
                 self.call(Role.APPROVER, "POST", f"{path}/refusal", json=body, accept=("nothing_proposed",))
+            return proposed
 
-        self._often(decline)
+        rounds: list[list[str]] = []
+        self._often(lambda: rounds.append(decline()))
         # Some of them one by one, then the rest at once.
-        names = iter([one["end_to_end_id"] for one in self._proposed["proposals"]][:_TIMES])
-
-        def approve_one() -> None:
-            name = next(names, "")
-            if name and propose(name):
-                self.tell(f"pay {name} again")
-                approval = {"content_sha256": self._proposed["content_sha256"]}
-                accept = ("content_changed", "nothing_proposed")
-                self.call(Role.APPROVER, "POST", f"{path}/approval", json=approval, accept=accept)
-
-        self._often(approve_one)
-        super()._pay_again(code)
+        self._for_each(rounds[0][:_TIMES], lambda name: again(code, name))
+        again(code)
 
     def _after_approval(self) -> None:
         self._back_up()
@@ -385,10 +375,11 @@ class Drill(World):
     def _publish(self, code: str) -> Path:
         self.relay.violence = self.harm.violence
         reports: list[Path] = []
+        publish_one = super()._publish
 
         def publish() -> None:
             self.clock.advance(timedelta(minutes=1))
-            reports.append(World._publish(self, code))
+            reports.append(publish_one(code))
 
         self._often(publish)
         self.relay.calm_down()

@@ -397,10 +397,12 @@ class World:
         count = self.luck.randint(1, 3) if self.people else self._first_people
         return draw_people(self.luck, count, code, len(self.people))
 
-    def _pay_again(self, code: str) -> None:
-        """Whom a bank did not pay in that month's cycle is proposed by one officer, and approved by another."""
+    def _pay_again(self, code: str, *names: str) -> None:
+        """Whom a bank did not pay in that month's cycle is proposed by one officer, and approved by another; with
+        `names` these payments alone."""
         path = f"/cycles/{code}/resubmissions"
-        self.call(Role.MAKER, "POST", path, json={}, accept=("nothing_unpaid",))
+        body = {"end_to_end_ids": list(names)} if names else {}
+        self.call(Role.MAKER, "POST", path, json=body, accept=("nothing_unpaid",))
         proposed = self.call(Role.APPROVER, "GET", path)
         if proposed["proposals"]:
             self.tell(f"pay {len(proposed['proposals'])} again")
