@@ -14,12 +14,13 @@ import pytest
 from paysvc.store.engine import Database
 
 from .prove import __main__ as command
-from .prove import attacks, matrix, syscalls
+from .prove import attacks, counts, matrix, syscalls
 from .prove import world as provinces
 from .prove.bugs import BUGS, Bug, changed_source
+from .prove.counts import Counts
 from .prove.crew import Tally
 from .prove.drill import Drill
-from .prove.line import Weather
+from .prove.line import CALM, Weather
 from .prove.model_bugs import BUGS as MODEL_BUGS
 from .prove.places import all_places
 from .prove.put_back import put_back
@@ -89,6 +90,34 @@ def test_files_that_are_brought_twice_at_once_and_late_are_paid_once(
         live(made, 2)
         assert made.brought_again > 0
         assert max(made.arrivals().values()) > 1
+
+
+def test_a_month_goes_on_when_the_database_loses_commits(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the answers to them: who wrote cannot tell the one from the other, and finds out."""
+    monkeypatch.setattr(provinces, "_STORM", (CALM,))
+    monkeypatch.setattr(provinces, "_LOST_COMMITS", (0.1,))
+    folder, harm = tmp_path / "world", replace(PATIENT, violence=0.0, storms=1.0, lies=0.0)
+    with world(folder, empty_database("postgresql", folder, request), 20261125, Tally(), harm) as made:
+        live(made, 1)
+        assert made.database_line is not None
+        assert made.database_line.losses > 0
+
+
+def test_kills_of_several_runs_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = Counts(tmp_path / "counts.json"), Counts(tmp_path / "counts.json")
+    one.add({"sqlite": {"a begun": 3}})
+    other.add({"sqlite": {"a begun": 1}, "postgresql": {"b begun": 2}})
+    one.add({"sqlite": {"a begun": 5, "c begun": 1}})
+    added = {"sqlite": {"a begun": 6, "c begun": 1}, "postgresql": {"b begun": 2}}
+    assert other.read() == added
+    assert command._told_of_all(other.read(), names_seldom=False)["kills"] == {"sqlite": 7, "postgresql": 2}
+    # What was counted of other code is no evidence of this.
+    monkeypatch.setattr(counts, "source_sha256", lambda: "another")
+    assert other.read() == {}
+    Counts(tmp_path / "counts.json").add({"sqlite": {"a begun": 1}})
+    assert other.read() == {"sqlite": {"a begun": 1}}
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

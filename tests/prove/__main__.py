@@ -25,6 +25,7 @@ from tests.postgresql_server import NoServer, running_server
 
 from . import matrix, syscalls
 from .bugs import BUGS
+from .counts import Counts
 from .crew import NotDone, Tally
 from .drill import HARM as DRILL_HARM
 from .drill import Drill
@@ -58,8 +59,9 @@ _NO_STRACE = "there is no strace that works here"
 
 #: Whose turn it is, again and again.
 _TURNS = (
-    *("month", "calls", "slots", "put-back", "deaf", "model", "drill"),
-    *("month", "drill", "calls", "calls", "model", "calls"),
+    # What is short comes first: a month of the drill is as long as most of a short run.
+    *("month", "calls", "slots", "put-back", "deaf", "calls", "calls", "model", "calls", "drill"),
+    *("month", "drill", "calls", "model"),
 )
 
 
@@ -76,6 +78,8 @@ class Run:
     #: How rough a month is, of what it is by itself.
     roughness: float = 1.0
     names_seldom: bool = False
+    #: Where kills are added up over several runs.
+    counts: Counts | None = None
     model_steps: int = _MODEL_STEPS
     #: Seconds for one turn, so that a short run comes by every level; None when each may take its time.
     share: float | None = None
@@ -107,6 +111,8 @@ class Run:
 
     def count(self, level: str) -> None:
         self.trials[level] = self.trials.get(level, 0) + 1
+        if self.counts:
+            self.counts.add({kind: tally.killed_at for kind, tally in self.tallies.items()})
 
 
 def main(words: Sequence[str]) -> int:
@@ -145,6 +151,13 @@ def main(words: Sequence[str]) -> int:
         "--steps", type=int, default=_MODEL_STEPS, help=f"of a sequence of the model, at most ({_MODEL_STEPS})"
     )
     parser.add_argument("--seldom", action="store_true", help=f"name all places hit fewer than {ENOUGH} times")
+    parser.add_argument(
+        "--counts",
+        type=Path,
+        metavar="FILE",
+        help="add the kills at each place to FILE, and tell of all runs that did; runs may share it at the same time."
+        " Counting starts anew when the source under test has changed",
+    )
     options = parser.parse_args(words)
     if options.list_bugs:
         for name in sorted(LEVELS_OF_BUG):
@@ -163,6 +176,7 @@ def main(words: Sequence[str]) -> int:
         roughness=options.roughness,
         names_seldom=options.seldom,
         model_steps=options.steps,
+        counts=Counts(options.counts) if options.counts else None,
     )
     if options.matrix:
         return _matrix(found, options.minutes * 60, options.level, kinds)
@@ -456,10 +470,9 @@ def _database(kind: str, server: str, folder: Path, seed: int) -> Iterator[str]:
 
 def _told(found: Run, seconds: float) -> dict[str, object]:
     """The last line: figures of the whole run."""
-    places, tallies = all_places(), found.tallies.values()
+    tallies = found.tallies.values()
     hits = sum((tally.killed_at for tally in tallies), Counter[str]())
-    killed = {place for place in hits if place}
-    seldom = {place: hits[place] for place in sorted(killed & places) if hits[place] < ENOUGH}
+    of_all_runs = found.counts.read() if found.counts else {}
     return {
         "seed": found.seed,
         "seconds": round(seconds),
@@ -468,14 +481,33 @@ def _told(found: Run, seconds: float) -> dict[str, object]:
         "stops": sum(one.stops for one in tallies),
         "faults": found.faults + sum(one.errors for one in tallies),
         "longest_rest_seconds": round(max((one.longest_rest for one in tallies), default=0.0), 1),
-        "failpoints": len(places),
-        "failpoints_hit": len(killed & places),
-        "seldom": seldom if found.names_seldom or len(seldom) <= _FEW else len(seldom),
+        **_told_of_places(hits, found.names_seldom),
         "system_calls": {kind: len(found.boundaries[kind]) for kind in found.boundaries},
         "system_calls_hit": {kind: len(tried) for kind, tried in found.tried.items()},
         "violations": found.violations,
-        "not_covered": [*found.missing, *sorted(places - killed)],
+        "not_covered": [*found.missing, *sorted(all_places() - set(hits))],
         **({"bug": found.bug} if found.bug else {}),
+        **({"all_runs": _told_of_all(of_all_runs, found.names_seldom)} if found.counts else {}),
+    }
+
+
+def _told_of_places(hits: Counter[str], names_seldom: bool) -> dict[str, object]:
+    places = all_places()
+    seldom = {place: hits[place] for place in sorted(places & set(hits)) if hits[place] < ENOUGH}
+    return {
+        "failpoints": len(places),
+        "failpoints_hit": len(places & set(hits)),
+        "seldom": seldom if names_seldom or len(seldom) <= _FEW else len(seldom),
+    }
+
+
+def _told_of_all(killed_at: Mapping[str, Counter[str]], names_seldom: bool) -> dict[str, object]:
+    """What all runs came to that share a file of counts."""
+    hits = sum(killed_at.values(), Counter[str]())
+    return {
+        "kills": {database: counts.total() for database, counts in killed_at.items()},
+        **_told_of_places(hits, names_seldom),
+        "not_covered": sorted(all_places() - set(hits)),
     }
 
 

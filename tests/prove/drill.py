@@ -326,7 +326,9 @@ class Drill(World):
             return
         for code in {new_bank for _, _, _, new_bank in chosen}:
             by_code[code][1].weather = Weather(lost=1.0)
-        self.relay.violence = 0.0  # a sender that dies leaves it open what the bank has
+        # A sender that dies or loses the database leaves it open what the bank has.
+        self.relay.violence = 0.0
+        self._break_commits(0.0)
         self.relay.tick()
         self.relay.violence = self.harm.violence
         for _, line in by_code.values():

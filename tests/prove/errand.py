@@ -33,6 +33,8 @@ from .shared_clock import SharedClock
 
 #: How a piece of work is said to have ended; as HTTP has it, for the other two as well.
 DONE, REFUSED, BROKEN = 200, 409, 500
+#: The refusal that says that it is unknown whether it was done: the line to the database broke.
+_LOST = "database_unreachable"
 
 _prepared: list[Flask] = []
 
@@ -103,7 +105,8 @@ def run(errand: Errand, line: Connection) -> None:
     try:
         ending = _done(errand, clock)
     except PaysvcError as refusal:
-        ending = Ending(REFUSED, json.dumps({"code": refusal.code, "message": refusal.message}).encode())
+        status = BROKEN if refusal.code == _LOST else REFUSED
+        ending = Ending(status, json.dumps({"code": refusal.code, "message": refusal.message}).encode())
     except (OSError, SQLAlchemyError) as failure:
         sys.stderr.write(f"broken off: {type(failure).__name__}\n")
         ending = Ending(BROKEN)

@@ -133,13 +133,18 @@ class _Visit(BaseHTTPRequestHandler):
 
 
 def bring_again(ready: dict[str, Any], files: Sequence[Path]) -> int:
-    """Upload these files once more under their names, in one session with an SFTP bank; how many it took."""
-    return asyncio.run(_bring(ready, files))
+    """Upload these files once more under their names, in one session with an SFTP bank; how many it said it took.
+
+    A bank that was told to hang up without an answer does so here as well, and is not asked again.
+    """
+    taken: list[str] = []
+    with suppress(asyncssh.ConnectionLost, asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection, OSError):
+        asyncio.run(_bring(ready, files, taken))
+    return len(taken)
 
 
-async def _bring(ready: dict[str, Any], files: Sequence[Path]) -> int:
+async def _bring(ready: dict[str, Any], files: Sequence[Path], taken: list[str]) -> None:
     host_key = asyncssh.import_public_key(ready["host_key"])
-    taken = 0
     async with (
         asyncssh.connect(
             "127.0.0.1", ready["port"], username=ready["user"], password=ready["password"],
@@ -153,7 +158,6 @@ async def _bring(ready: dict[str, Any], files: Sequence[Path]) -> int:
                 await upload.write(path.read_bytes())
             try:
                 await client.rename(f"{final}.part", final)
-                taken += 1
+                taken.append(path.name)
             except asyncssh.SFTPError:  # it lies there already
                 await client.remove(f"{final}.part")
-    return taken

@@ -106,13 +106,13 @@ class Relay(Crew):
 
     def command(self, *words: str, accept: Sequence[str] = ()) -> None:
         """A command line, typed again until it has ended. `accept` are codes of refusals that say that somebody
-        who was killed had done it. Raises `NotDone` for another refusal."""
+        who was killed or lost the database had done it. Raises `NotDone` for another refusal."""
         self.arm()
         deaths = 0
         for _ in range(_MOST_PROCESSES):
             ending = self._try(Command(words))
-            deaths += ending is None
             if ending is None or ending.status == BROKEN:
+                deaths += 1
                 continue
             code = str(httpx.Response(ending.status, content=ending.content).json().get("code", ""))
             if not code or (deaths and code in accept):

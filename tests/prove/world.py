@@ -14,7 +14,7 @@ from datetime import time as time_of_day
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 from paysvc.clock import VIETNAM
 from paysvc.config import read_settings
@@ -35,6 +35,7 @@ from .attacks import refused_by_the_database
 from .audit import Books, audit, paid_twice, read_books
 from .chores import CHORES
 from .crew import Crew, NotDone, Tally
+from .database_line import DatabaseLine
 from .databases import reader_of
 from .gateway import Gateway, bring_again
 from .lies import ABOUT_BOOKINGS, ABOUT_FILES, HONEST, Lie, draw_lie, for_bank
@@ -52,6 +53,9 @@ BANKING_DAYS = (5, 9, 19)
 
 #: Nothing may take longer than this to come to rest once the faults are over, in seconds.
 QUIET_LIMIT = 30.0
+
+#: How likely the line to the database breaks at a COMMIT, in a storm: half of the time the answer alone is lost.
+_LOST_COMMITS = (0.01, 0.05)
 
 _STORM = (
     CALM,
@@ -159,8 +163,10 @@ class World:
         self.brought_again = 0
         self.clock = SharedClock(folder / "clock", start=moment(FIRST_DAY, 9))
         self.home.mkdir(mode=0o700)
+        #: Between the office and a server that is its database; None when the database is a file.
+        self.database_line = _line_to(database_url)
         self.crew = self.crew_type(
-            self.home, database_url, self.clock, folder / "clock", self.luck, tally, bug, self.look_around
+            self.home, self._url_of_the_office(), self.clock, folder / "clock", self.luck, tally, bug, self.look_around
         )
         self.people: list[Person] = []
         self._first_people = people
@@ -180,12 +186,21 @@ class World:
             line.close()
         for gateway in self.gateways.values():
             gateway.close()
+        if self.database_line:
+            self.database_line.close()
         self._engine.dispose()
         self.clock.close()
 
     def premises(self, bank: MockBank) -> Path:
         """Where a bank lives: its `files` and its `ledger.sqlite`."""
         return self.folder / "banks" / bank.profile.code.lower()
+
+    def _url_of_the_office(self) -> str:
+        """The database as the office's processes reach it; whoever proves reaches it directly."""
+        if not self.database_line:
+            return self.database_url
+        url = make_url(self.database_url).set(port=self.database_line.port)
+        return url.render_as_string(hide_password=False)
 
     def let_go(self) -> None:
         """Hold no connection of our own to the office's database."""
@@ -273,7 +288,7 @@ class World:
 
     def month(self, year: int, month: int) -> None:
         """Everything of one month; at its end all books agree, or `Violation` says which do not."""
-        self.faults -= sum(line.faults for line in self.lines)
+        broken_before = self._lines_broken()
         code = f"{year}-{month:02d}"
         self.clock.set(max(self.clock.now(), moment(date(year, month, 1) - timedelta(days=12), 9)))
         self._renew_tokens()
@@ -296,7 +311,7 @@ class World:
             raise Violation("no slot of the scheduler is recorded as done")
         report = self._publish(code)
         self.check_books()
-        self.faults += sum(line.faults for line in self.lines)
+        self.faults += self._lines_broken() - broken_before
         self.require_agreement(code, report)
 
     def _register(self, people: Sequence[Person], lists: str) -> None:
@@ -328,7 +343,18 @@ class World:
                 self.tell(f"{bank.profile.code}: {lie} {line.weather}")
             elif line.weather is not CALM:
                 self.tell(f"{bank.profile.code}: {line.weather}")
+        if self.database_line:
+            self._break_commits(luck.choice(_LOST_COMMITS) if luck.random() < harm.storms else 0.0)
         self._repeat()
+
+    def _break_commits(self, share: float) -> None:
+        """The line to the database breaks at so many COMMITs; nothing where the database is a file."""
+        if self.database_line:
+            self.database_line.roughness = share
+
+    def _lines_broken(self) -> int:
+        """How often a line broke, to a bank or to the database."""
+        return sum(line.faults for line in self.lines) + (self.database_line.losses if self.database_line else 0)
 
     def _repeat(self) -> None:
         """What the banks were brought they are brought again, as likely as the weather has it."""
@@ -437,6 +463,7 @@ class World:
         self._repeat()
         for line in self.lines:
             line.weather = CALM
+        self._break_commits(0.0)
         self._repeat()
         for bank in self.banks:
             self._make_honest(bank)
@@ -559,6 +586,11 @@ class World:
 def bank_ledger(world: World, bank: MockBank) -> Callable[[str], list[Any]]:
     """Answers queries of a bank's own books."""
     return reader_of(world.premises(bank) / "ledger.sqlite")
+
+
+def _line_to(database_url: str) -> DatabaseLine | None:
+    port = make_url(database_url).port
+    return DatabaseLine(port) if port else None
 
 
 def moment(day: date, hour: int) -> datetime:
