@@ -364,7 +364,6 @@ def _live(found: Run, made: World, level: str, most: int, name: str) -> None:
     for year, month in months(most):
         before, start = made.tally.kills, time.monotonic()
         made.month(year, month)
-        made.tally.months += 1
         found.count(level)
         losses = f", {made.losses}" if isinstance(made, Drill) else ""
         took = f"{time.monotonic() - start:.0f} s"

@@ -77,8 +77,6 @@ class Member:
 class Tally:
     """What was done to processes; `killed_at` counts by place, with "" for kills at any moment."""
 
-    #: Months that were lived to their end.
-    months: int = 0
     starts: int = 0
     kills: int = 0
     stops: int = 0

@@ -62,10 +62,18 @@ _DOUBLES_AT_HOME = (
     " AND (a.outcome IS NULL OR a.outcome <> 'not_sent'))"
 )
 #: So many of them a bank pays late, at most.
-_PAID_LATE = 3
+_PAID_LATE = 6
+#: So many of its payments a bank refuses in a month, beside those that it draws, by its dialect.
+_REFUSED = {"iso": 5, "delimited": 3}
+#: How likely the post refuses a whole file by nothing but a note beside it, whenever it is asked what to do wrong.
+_NOTE_ALONE = 0.75
 #: How often in a month is done what an office does seldom, at most: a place after which all is done kills once each
 #: time, and is not come by again before somebody does it again. Whoever is held is fewer.
-_TIMES, _PERSONS = 6, 2
+_TIMES, _PERSONS = 6, 3
+#: Where the first byte is about to leave.
+_ABOUT_TO_LEAVE, _SENDING = "handing_over._claim begun", "handing_over."
+#: Lines on which hardly anything leaves, and what does is known not to have.
+_NO_WAY_OUT = Weather(lost=0.95)
 #: The outcome of whom the bank knows by nearly the same name, decided or not.
 _NEARLY_THE_SAME = "SELECT id FROM account_match WHERE valid_to IS NULL AND (outcome = :it OR evidence LIKE :said)"
 
@@ -98,7 +106,10 @@ class Drill(World):
         self.losses = Losses()
         self.relay.enough = self.harm.enough
         self._left_before: set[tuple[str, str]] = set()
+        #: Whom no file can name, of the last month.
         self._nameless: list[Person] = []
+        #: How many pairs of people who are alike there were.
+        self._pairs = 0
 
     @property
     def relay(self) -> Relay:
@@ -145,17 +156,23 @@ class Drill(World):
     def _after_matching(self, code: str) -> None:
         """Two pairs of records are alike: of the one an officer says that it is two people, of the other, one."""
         if self._nameless:
-            # The list has the name right by now: with this month comes the last one, which was withdrawn.
-            self._register([replace(self._nameless[-1], name=self._nameless[-1].name.replace("Ł", "L"))], f"{code}-a")
-        serial = 500_000 + len(self.people)
-        self._nameless.append(with_a_strange_letter(code, serial + 4))
-        self._register(self._nameless[-1:], f"{code}-d")
-        one, registered_twice = namesakes(code, serial)
-        self._register([one, registered_twice], f"{code}-b")
+            # The lists have the names right by now: with this month comes the last one, which was withdrawn.
+            self._register([replace(one, name=one.name.replace("Ł", "L")) for one in self._nameless], f"{code}-a")
+        self._nameless = []
+        self._often(partial(self._register_a_pair, code), _PERSONS)
+
+    def _register_a_pair(self, code: str) -> None:
+        self._pairs += 1
+        lists, serial = f"{code}-{self._pairs}", 500_000 + 5 * self._pairs
+        nameless = with_a_strange_letter(code, self._pairs, serial + 4)
+        self._register([nameless], f"{lists}d")
+        one, registered_twice = namesakes(code, self._pairs, serial)
+        self._register([one, registered_twice], f"{lists}b")
         other, its_second = alike(one, serial + 2), alike(registered_twice, serial + 3)
-        self._register([other, its_second], f"{code}-c")
+        self._register([other, its_second], f"{lists}c")
         # Whoever is one person has the later number from then on.
-        self.people += [one, other, its_second, self._nameless[-1]]
+        self.people += [one, other, its_second, nameless]
+        self._nameless.append(nameless)
         asked = {"outcome": Outcome.MAYBE_SAME_PERSON.value, "limit": 200}
         waiting = self.call(Role.MAKER, "GET", "/matching/reviews", params=asked)["matches"]
         decisions = {one.name: "two_persons", registered_twice.name: "same_person"}
@@ -165,6 +182,12 @@ class Drill(World):
             body = {"decision": decisions[match["full_name"]], "reason": "somebody went there"}
             path = f"/matching/reviews/{match['match_id']}"
             self.call(Role.MAKER, "POST", path, json=body, accept=("match_changed", "outcome_not_reviewed"))
+
+    def _deposit(self, code: str, number: int = 1) -> None:
+        self._for_each(range(1, _TIMES + 1), partial(super()._deposit, code))
+
+    def _draw_the_plan(self, code: str) -> None:
+        self._often(partial(super()._draw_the_plan, code))
 
     def _chores(self, code: str) -> None:
         for chore in CHORES:
@@ -217,20 +240,21 @@ class Drill(World):
 
     def _withdraw_the_nameless(self, code: str) -> None:
         """Whom no file can name is taken out of the month, and comes along in the next one."""
-        found = self.rows(
-            "SELECT i.end_to_end_id, i.state FROM instruction i JOIN payment_cycle c ON c.id = i.cycle_id"
-            " WHERE c.code = :code AND i.creditor_name = :name",
-            code=code,
-            name=self._nameless[-1].name,
-        )
-        if not found:
-            return  # an officer held the payment back
-        ((name, state),) = found
-        if state not in ("PLANNED", "BATCHED"):
-            raise Violation(f"{name} is {state}, and no bank can write its name")
-        body = {"end_to_end_ids": [name], "reason": "the name has a letter that the post does not know"}
-        self.call(Role.APPROVER, "POST", f"/cycles/{code}/withdrawals", json=body)
-        self.tell(f"withdrawn: {name}")
+        for person in self._nameless:
+            found = self.rows(
+                "SELECT i.end_to_end_id, i.state FROM instruction i JOIN payment_cycle c ON c.id = i.cycle_id"
+                " WHERE c.code = :code AND i.creditor_name = :name",
+                code=code,
+                name=person.name,
+            )
+            if not found:
+                continue  # an officer held the payment back
+            ((name, state),) = found
+            if state not in ("PLANNED", "BATCHED"):
+                raise Violation(f"{name} is {state}, and no bank can write its name")
+            body = {"end_to_end_ids": [name], "reason": "the name has a letter that the post does not know"}
+            self.call(Role.APPROVER, "POST", f"/cycles/{code}/withdrawals", json=body)
+            self.tell(f"withdrawn: {name}")
 
     def _lose_a_kept_file(self) -> None:
         """A kept file is gone for a while: the check finds it, and an administrator answers for it meanwhile."""
@@ -285,12 +309,28 @@ class Drill(World):
 
     def _after_approval(self) -> None:
         self._back_up()
+        self._often(self._rehearse)
         self._learn_of_doubles_in_sealed_files()
+        self._fail_to_send()
         self._lost_on = self.luck.choice((0, *BANKING_DAYS))
         if self._lost_on == 0:
             for _ in range(self.luck.randrange(4)):
                 self.relay.tick()
             self._lose_the_database()
+
+    def _rehearse(self) -> None:
+        """The machine goes off when the files are written and nothing has left, and with it the database."""
+        self.relay.tick_until(_ABOUT_TO_LEAVE)
+        self._lose_the_database()
+
+    def _fail_to_send(self) -> None:
+        """Hardly a connection comes about for a while; each attempt that fails is noted, or broken off before."""
+        weather = [line.weather for line in self.lines]
+        for line in self.lines:
+            line.weather = _NO_WAY_OUT
+        self._often(self.relay.tick)
+        for line, before in zip(self.lines, weather, strict=True):
+            line.weather = before
 
     def _after_banking(self, day: int) -> None:
         if day == self._lost_on:
@@ -309,10 +349,9 @@ class Drill(World):
         for bank in self.banks:
             # Whom it refuses is paid again next month, and some of them late as well.
             bank.misbehave({"reject_rate": 0.3})
-            if bank.profile.profile == "iso":
-                # Some of them it pays late: while the second one is at home, and when it has it.
-                bank.misbehave({"reject": 3})
-            if bank.profile.profile == "post" and self.luck.random() < 0.5:
+            # Some of them it pays late: while the second one is at home, and when it has it.
+            bank.misbehave({"reject": _REFUSED.get(bank.profile.profile, 0)})
+            if bank.profile.profile == "post" and self.luck.random() < _NOTE_ALONE:
                 bank.misbehave({"refuse_files": 1})  # by a note beside the file alone
 
     def _learn_of_doubles_in_sealed_files(self) -> None:
@@ -324,14 +363,14 @@ class Drill(World):
         chosen = found[: min(_PAID_LATE, (len(found) + 1) // 2)]
         if not chosen:
             return
-        for code in {new_bank for _, _, _, new_bank in chosen}:
-            by_code[code][1].weather = Weather(lost=1.0)
+        for line in self.lines:
+            line.weather = Weather(lost=1.0)
         # A sender that dies or loses the database leaves it open what the bank has.
-        self.relay.violence = 0.0
+        self.relay.spared = (_SENDING,)
         self._break_commits(0.0)
         self.relay.tick()
-        self.relay.violence = self.harm.violence
-        for _, line in by_code.values():
+        self.relay.spared = ()
+        for line in self.lines:
             line.weather = CALM
         for code in {old_bank for _, old_bank, _, _ in chosen}:
             self._make_honest(by_code[code][0])

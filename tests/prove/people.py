@@ -115,13 +115,13 @@ def draw_people(luck: random.Random, count: int, since: str, first: int) -> list
     return found
 
 
-def namesakes(code: str, first: int) -> tuple[Person, Person]:
+def namesakes(code: str, number: int, first: int) -> tuple[Person, Person]:
     """Two people who are paid in cash from this month on; `alike` makes others of them, whom lists confuse with them.
 
-    Nobody else has their names, of which there are 96. Their serials are `first` and the next one.
+    Nobody else has the names of pairs of other numbers, of which there are 48. Their serials are `first` and the
+    next one.
     """
-    month = int(code[:4]) * 12 + int(code[5:])
-    middle, given = _MIDDLE[month % len(_MIDDLE)], _GIVEN[month // len(_MIDDLE) % len(_GIVEN)]
+    middle, given = _MIDDLE[number % len(_MIDDLE)], _GIVEN[number // len(_MIDDLE) % len(_GIVEN)]
     found = [
         Person(f"040040{serial:06d}", f"{family} {middle} {given}", "TRO-CAP", "NHE", code, "", "")
         for serial, family in enumerate(("LUU", "TRINH"), first)
@@ -129,10 +129,10 @@ def namesakes(code: str, first: int) -> tuple[Person, Person]:
     return found[0], found[1]
 
 
-def with_a_strange_letter(code: str, serial: int) -> Person:
+def with_a_strange_letter(code: str, number: int, serial: int) -> Person:
     """Somebody who is paid in cash from this month on, under a name that the post's lists cannot hold."""
-    born = 30 + (int(code[:4]) * 12 + int(code[5:])) % 60
-    return Person(f"0400{born}{serial:06d}", "ŁUONG THI HONG", "TRO-CAP", "NANG", code, "", "")
+    middle, given = _MIDDLE[number % len(_MIDDLE)], _GIVEN[number // len(_MIDDLE) % len(_GIVEN)]
+    return Person(f"040040{serial:06d}", f"ŁUONG {middle} {given}", "TRO-CAP", "NANG", code, "", "")
 
 
 def alike(one: Person, serial: int) -> Person:

@@ -7,6 +7,8 @@ loaded here as well: Hypothesis alone would take longer than most of what such a
 
 from __future__ import annotations
 
+import gc
+
 import bank_adapters.delimited
 import bank_adapters.fixed_width
 import bank_adapters.iso20022
@@ -18,4 +20,7 @@ from paysvc.core.prepare import prepare
 
 prepare()
 tests.prove.errand.prepare()
+# What is loaded is shared with those that are forked as long as they do not write to it, as collecting garbage does.
+gc.collect()
+gc.freeze()
 __all__ = ["bank_adapters", "paysvc", "tests"]

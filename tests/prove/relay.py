@@ -23,9 +23,9 @@ from .errand import run as run_errand
 
 #: How often somebody is to be killed at each place in a run.
 ENOUGH = 25
-#: How likely whoever takes over dies at the same place again, while that is not enough: in a run's first month, and
-#: afterwards, when places that are still not hit enough are those that are come by once a month, or once.
-_SAME_PLACE, _SAME_SELDOM_PLACE = 0.4, 0.9
+#: How likely whoever takes over dies at the same place again, while that is not enough: many places are come by
+#: once a month, or once.
+_SAME_PLACE = 0.9
 
 #: How long a piece of work may take, in seconds, and how often it may be begun.
 _WORK_LIMIT = 300.0
@@ -45,6 +45,10 @@ class Relay(Crew):
     enough = ENOUGH
     #: Place -> what happens to the processes of this piece of work there.
     _armed: dict[str, str]
+    #: Where the last process died, or "" for elsewhere; and where each dies, until the machine is on again.
+    _died_at = _end = ""
+    #: Where nobody fails for the time being: what places begin with.
+    spared: tuple[str, ...] = ()
 
     # ------------------------------------------------------------------ there is nobody to look after
 
@@ -72,7 +76,7 @@ class Relay(Crew):
         if self.violence == 0:
             return
         for place in PLACES:
-            if self.luck.random() < self._wish(place):
+            if not place.startswith(self.spared) and self.luck.random() < self._wish(place):
                 self._armed[place] = self.luck.choices(_ACTIONS, _SHARES)[0]
 
     def _wish(self, place: str) -> float:
@@ -84,9 +88,19 @@ class Relay(Crew):
 
     # ------------------------------------------------------------------------------------ its work
 
+    def tick_until(self, place: str) -> None:
+        """A tick that ends where the machine goes off, at the latest at `place`. Raises `NotDone`."""
+        self._end = place
+        try:
+            self.tick()
+        finally:
+            self._end = ""
+
     def tick(self, step: timedelta = timedelta(minutes=1)) -> None:
         """Move the clock on and work through what is due then. Raises `NotDone` when nobody gets through."""
         self.arm()
+        if self._end:
+            self._armed[self._end] = "kill"
         self.clock.advance(step)
         for _ in range(_MOST_PROCESSES):
             ending = self._try(Tick())
@@ -94,7 +108,7 @@ class Relay(Crew):
                 return
             # Whoever died, or could not let it go, has the lease until it runs out.
             self.clock.advance(LEASE + timedelta(seconds=1))
-            if ending is not None:
+            if ending is not None or (self._end and self._died_at == self._end):
                 return  # the scheduler asks again at its next tick
         raise NotDone(f"no tick by {_MOST_PROCESSES} processes")
 
@@ -129,7 +143,7 @@ class Relay(Crew):
         process.start()
         theirs.close()
         self.tally.starts += 1
-        is_in_danger = self.luck.random() < self.violence * _AT_ANY_MOMENT
+        is_in_danger = not self.spared and self.luck.random() < self.violence * _AT_ANY_MOMENT
         if not ours.poll(self.luck.random() * _FIRST_MOMENTS if is_in_danger else _WORK_LIMIT):
             process.kill()
             if not is_in_danger:
@@ -155,7 +169,8 @@ class Relay(Crew):
         place = last if self._armed.get(last) == "kill" else ""
         self.tally.kills += 1
         self.tally.killed_at[place] += 1
-        again = _SAME_SELDOM_PLACE if self.tally.months else _SAME_PLACE
-        if place and (self.tally.killed_at[place] >= self.enough or self.luck.random() >= again):
+        self._died_at = place
+        is_enough = self.tally.killed_at[place] >= self.enough or self.luck.random() >= _SAME_PLACE
+        if place and is_enough and place != self._end:
             del self._armed[place]
         self._after_kill()

@@ -402,16 +402,23 @@ class World:
         self.people += new
         self._register(new, code)
         self._after_matching(code)
-        money = {"amount_vnd": sum(one.amount_vnd for one in self.people) * 3, "reference": f"{code}/KB"}
-        self.call(Role.ADMINISTRATOR, "POST", "/funds/NS/deposits", json=money)
-        body = {"cycle_code": code, "programme_codes": ["TRO-CAP", "CO-CONG"], "periods": [code]}
-        self.call(Role.MAKER, "POST", "/cycles", json=body)
+        self._deposit(code)
+        self._draw_the_plan(code)
         lets_be = refused_by_the_database(self._engine)
         if lets_be:
             raise Violation(lets_be[0])
         self.call(Role.MAKER, "POST", f"/cycles/{code}/submission", accept=("cycle_not_draft",))
         self._chores(code)
         self._approve(code)
+
+    def _deposit(self, code: str, number: int = 1) -> None:
+        """Money for this month, under a reference with this number."""
+        money = {"amount_vnd": sum(one.amount_vnd for one in self.people) * 3, "reference": f"{code}/KB{number}"}
+        self.call(Role.ADMINISTRATOR, "POST", "/funds/NS/deposits", json=money)
+
+    def _draw_the_plan(self, code: str) -> None:
+        body = {"cycle_code": code, "programme_codes": ["TRO-CAP", "CO-CONG"], "periods": [code]}
+        self.call(Role.MAKER, "POST", "/cycles", json=body)
 
     def _approve(self, code: str) -> None:
         digest = self.one("SELECT content_sha256 FROM payment_cycle WHERE code = :code", code=code)
