@@ -113,6 +113,21 @@ def test_strays_and_credits_that_nobody_asked_for(tmp_path: Path) -> None:
     assert counter.figures()["strays"]["count"] == 2, "asked for once"
 
 
+def test_a_stray_is_given_back_and_the_account_is_where_it_was(tmp_path: Path) -> None:
+    counter = after_one_day(tmp_path, unnumbered_statements=True)
+    closings = [OPENING - SUM]
+    for day, wish in (("2026-12-02", {"strays": 1}), ("2026-12-03", {"stray_reversals": 1}), ("2026-12-04", {})):
+        counter.wish(**wish)
+        counter.work(day)
+        closings.append(shown_closing(counter.papers("camt053")[-1]))
+    assert closings[0] == closings[2] == closings[3] > closings[1]
+    papers = counter.papers("camt053")
+    assert [found(paper, "//ElctrncSeqNb") for paper in papers] == [[]] * 4
+    counter.wish(unnumbered_statements=False)
+    counter.bank.state_again("2026-12-04", "reissue")
+    assert found(counter.papers("camt053")[-1], "//ElctrncSeqNb") == ["4"]
+
+
 def test_a_credit_without_a_debit(tmp_path: Path) -> None:
     counter = after_one_day(tmp_path, reject_rate=1, credit_without_debit=1)
     (paper,) = counter.papers("camt053")

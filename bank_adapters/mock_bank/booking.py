@@ -135,6 +135,10 @@ def _extras(office: Office, day: date, picks: Picks) -> Iterator[Booking]:
             yield debit
     for number in range(picks.number("unsolicited_credits")):
         yield _stranger(office, "unsolicited", today, number)._replace(reference="NOTPROVIDED")
+    for (amount,) in ledger.rows(
+        "SELECT amount FROM booking WHERE kind = 'stray' ORDER BY id DESC LIMIT ?", picks.number("stray_reversals")
+    ):
+        yield Booking("unsolicited", None, amount, reference="NOTPROVIDED")
     yield from _orphans(office, picks)
 
 

@@ -28,11 +28,11 @@ PICKS = (
     "credit_without_debit",
     "settle_rejected",
 )
-NUMBERS = ("strays", "unsolicited_credits")
+NUMBERS = ("strays", "stray_reversals", "unsolicited_credits")
 TIMES = ("drop_ack", "refuse_files", "wrong_totals", "truncated_statement")
 STATEMENT_COPIES = ("copy", "reissue", "both")
-#: What only a format with a currency and a booking state in every entry can show.
-_ISO_ONLY = ("wrong_currency", "pending")
+#: What only a format can show with a currency and a booking state in every entry, and a number that may be left out.
+_ISO_ONLY = ("wrong_currency", "pending", "unnumbered_statements")
 
 DEFAULTS: dict[str, Any] = {
     **dict.fromkeys(RATES),
@@ -41,6 +41,7 @@ DEFAULTS: dict[str, Any] = {
     **dict.fromkeys(TIMES, 0),
     "duplicate_statement": None,
     "silence_after_accepting": False,
+    "unnumbered_statements": False,
     "slow_ms": 0,
     "late_after_days": 30,
     "refuse_code": "NARR",
@@ -155,5 +156,6 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "recall_decline_rate": _is_rate,
     "duplicate_statement": lambda value: value is True or value in STATEMENT_COPIES,
     "silence_after_accepting": lambda value: value is True,
+    "unnumbered_statements": lambda value: value is True,
     "refuse_code": lambda value: isinstance(value, str) and 1 <= len(value) <= 4 and value.isalnum(),
 }

@@ -77,7 +77,7 @@ class Statement:
     """
 
     statement_id: str
-    sequence: int
+    sequence: int | None
     account: str
     bank: str
     from_day: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from itertools import groupby
 
@@ -87,6 +88,8 @@ def _write(office: Office, day: str, *, lie: bool = False, cut: bool = False) ->
     statement_id = f"S{day[2:].replace('-', '')}-{sequence:05d}" + (f"R{reissues:02d}" if reissues else "")
     sheet = office.sheet(office.profile.statement_name, office.paper_number(day))
     statement = draw_up(office.ledger, day, statement_id, lie=LIE if lie else 0)
+    if office.misbehaviour.value("unnumbered_statements"):
+        statement = replace(statement, sequence=None)
     office.profile.write_statement(sheet, statement, office.ledger)
     file = sheet.finish(cut=cut)
     office.keep(file, statement_day=day)

@@ -107,10 +107,11 @@ def write_camt029(sheet: Sheet, resolution: Resolution) -> None:
 def write_camt053(sheet: Sheet, statement: Statement, ledger: Ledger) -> None:
     """One statement: balances, summary, one entry a booking, batch bookings with their details."""
     day = statement.day
+    number = "" if statement.sequence is None else f"<ElctrncSeqNb>{statement.sequence}</ElctrncSeqNb>"
     sheet.write(_OPEN.format("camt.053.001.08"))
     sheet.write(
         f"<BkToCstmrStmt><GrpHdr><MsgId>C{statement.statement_id}</MsgId><CreDtTm>{day}T18:00:00+07:00</CreDtTm>"
-        f"</GrpHdr>\n<Stmt><Id>{statement.statement_id}</Id><ElctrncSeqNb>{statement.sequence}</ElctrncSeqNb>"
+        f"</GrpHdr>\n<Stmt><Id>{statement.statement_id}</Id>{number}"
         f"<CreDtTm>{day}T18:00:00+07:00</CreDtTm><FrToDt><FrDtTm>{statement.from_day}T00:00:00+07:00</FrDtTm>"
         f"<ToDtTm>{day}T23:59:59+07:00</ToDtTm></FrToDt><Acct><Id><Othr><Id>{escape(statement.account)}</Id></Othr>"
         "</Id><Ccy>VND</Ccy><Svcr><FinInstnId><ClrSysMmbId><ClrSysId><Cd>VN</Cd></ClrSysId>"

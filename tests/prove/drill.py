@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from paysvc.clock import VIETNAM
+from paysvc.demo.banks import MockBank
 from paysvc.domain.matching import Outcome
 from paysvc.domain.officers import Role
 
@@ -27,7 +28,7 @@ from .lies import Lie
 from .line import CALM, Weather
 from .people import Person, alike, namesakes, with_a_strange_letter
 from .relay import Relay
-from .world import BANKING_DAYS, Harm, Violation, World, bank_ledger
+from .world import BANKING_DAYS, Harm, Violation, World, bank_ledger, moment
 
 _Thing = TypeVar("_Thing")
 
@@ -65,6 +66,8 @@ _DOUBLES_AT_HOME = (
 _PAID_LATE = 6
 #: So many of its payments a bank refuses in a month, beside those that it draws, by its dialect.
 _REFUSED = {"iso": 5, "delimited": 3}
+#: Of a bank that says what it books, once.
+_SPEAKS_CLEARLY: Lie = {"silence_after_accepting": False, "duplicate_statement": None, "wrong_totals": 0, "drop_ack": 0}
 #: How likely the post refuses a whole file by nothing but a note beside it, whenever it is asked what to do wrong.
 _NOTE_ALONE = 0.75
 #: How often in a month is done what an office does seldom, at most: a place after which all is done kills once each
@@ -129,11 +132,29 @@ class Drill(World):
             if not any(count > before[place] and count < self.relay.enough for place, count in killed_at.items()):
                 return
 
+    def _over_again(self, work: Callable[[], object]) -> None:
+        """Rehearse this, then do it."""
+        self._rehearse(work)
+        work()
+
+    def _rehearse(self, work: Callable[[], object]) -> None:
+        """As often as `_often`: do this, and lose with the database that it was done."""
+        if self.relay.enough == 1:
+            return  # a short run would be nothing else
+        backup = self.folder / "rehearsed"
+        self._back_up(backup)
+
+        def do_in_vain() -> None:
+            work()
+            self._lose_the_database(backup)
+
+        self._often(do_in_vain)
+
     # ------------------------------------------------------------------------ its month
 
     def _open(self) -> None:
         self.relay.violence = self.harm.violence
-        self._often(self._open_anew)
+        self._often(self._open_anew, 2 * _TIMES)
         self._is_whole = True
 
     def _open_anew(self) -> None:
@@ -160,6 +181,7 @@ class Drill(World):
             self._register([replace(one, name=one.name.replace("Ł", "L")) for one in self._nameless], f"{code}-a")
         self._nameless = []
         self._often(partial(self._register_a_pair, code), _PERSONS)
+        self._come_back_to_the_same_balance()  # while nothing is approved that could leave
 
     def _register_a_pair(self, code: str) -> None:
         self._pairs += 1
@@ -308,8 +330,8 @@ class Drill(World):
         again(code)
 
     def _after_approval(self) -> None:
-        self._back_up()
-        self._often(self._rehearse)
+        self._back_up(self._backup)
+        self._rehearse(partial(self.relay.tick_until, _ABOUT_TO_LEAVE))
         self._learn_of_doubles_in_sealed_files()
         self._fail_to_send()
         self._lost_on = self.luck.choice((0, *BANKING_DAYS))
@@ -318,10 +340,42 @@ class Drill(World):
                 self.relay.tick()
             self._lose_the_database()
 
-    def _rehearse(self) -> None:
-        """The machine goes off when the files are written and nothing has left, and with it the database."""
-        self.relay.tick_until(_ABOUT_TO_LEAVE)
-        self._lose_the_database()
+    def _come_back_to_the_same_balance(self) -> None:
+        """A bank that numbers no statements gives back what it took by mistake, and the statements of both days come
+        last: nothing shows that they are missing, none of them fits alone, and they are believed together."""
+        bank, line = next(
+            (bank, line) for bank, line in zip(self.banks, self.lines, strict=True) if bank.profile.profile == "iso"
+        )
+        weather, line.weather = line.weather, CALM
+        before = bank.misbehave({})
+        bank.misbehave(_SPEAKS_CLEARLY | {"unnumbered_statements": True})
+        days = [
+            self._one_more_statement(bank, {**mistake, "truncated_statement": int(bool(mistake))})
+            for mistake in ({}, {"strays": 1}, {"stray_reversals": 1}, {})
+        ]
+        for _ in range(2):
+            self.relay.tick()
+        for missing in days[1:3]:
+            bank._post("/control/statement", {"date": missing, "kind": "reissue"})
+        bank.misbehave({name: before[name] for name in _SPEAKS_CLEARLY} | {"unnumbered_statements": False})
+        self._over_again(self.relay.tick)
+        line.weather = weather
+
+    def _one_more_statement(self, bank: MockBank, wishes: Lie) -> str:
+        """Its next working day, on which it misbehaves in this way."""
+        stated = "SELECT max(day) FROM statement"
+        bank.misbehave(wishes)
+        before = latest = bank_ledger(self, bank)(stated)[0][0]
+        day = self.clock.now().astimezone(VIETNAM).date()
+        while latest == before:
+            day += timedelta(days=1)
+            self.clock.set(max(self.clock.now(), moment(day, 22)))
+            bank.run_day(day)
+            latest = bank_ledger(self, bank)(stated)[0][0]
+        return str(latest)
+
+    def _hear_of_it(self) -> None:
+        self._over_again(super()._hear_of_it)
 
     def _fail_to_send(self) -> None:
         """Hardly a connection comes about for a while; each attempt that fails is noted, or broken off before."""
@@ -339,7 +393,8 @@ class Drill(World):
             self._pay_refused_ones_late()
         if day == BANKING_DAYS[-1]:
             # By then a bank that said nothing is asked why.
-            self.relay.tick(timedelta(days=4))
+            self.clock.advance(timedelta(days=4))
+            self._over_again(self.relay.tick)
             self._record_letters()
             self.relay.tick()
             self._withdraw_the_nameless(self.one("SELECT max(code) FROM payment_cycle"))
@@ -428,19 +483,19 @@ class Drill(World):
 
     # --------------------------------------------------------------------- the disaster
 
-    def _back_up(self) -> None:
-        """Into the same folder month by month: it holds one whole backup at any time."""
-        words = ("--token-file", self._token_file(Role.ADMINISTRATOR), "backup", str(self._backup))
+    def _back_up(self, backup: Path) -> None:
+        """Into the same folder again and again: it holds one whole backup at any time."""
+        words = ("--token-file", self._token_file(Role.ADMINISTRATOR), "backup", str(backup))
         self._often(lambda: self.relay.command(*words))
         self.losses.backups += 1
         self.tell("backed up")
 
-    def _lose_the_database(self) -> None:
-        """The database is gone; the backup is put back, and two officers account for what left since."""
+    def _lose_the_database(self, backup: Path | None = None) -> None:
+        """The database is gone; this backup (the month's) is put back, and two officers account for what left since."""
         self.tell("the database is lost")
         self._left_before |= super().noted()
         self._is_whole = False
-        self._often(self._put_back)
+        self._often(partial(self._put_back, backup or self._backup))
         held = self._all_held()
         self.relay.tick()
         if self._all_held() != held:
@@ -452,10 +507,10 @@ class Drill(World):
         self.losses.restored += 1
         self.tell("recovered")
 
-    def _put_back(self) -> None:
+    def _put_back(self, backup: Path) -> None:
         self.let_go()
         destroy(self.database_url)
-        self.relay.command("restore", str(self._backup))
+        self.relay.command("restore", str(backup))
         self.let_go()
 
     def _all_held(self) -> Mapping[str, frozenset[str]]:

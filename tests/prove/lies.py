@@ -42,10 +42,11 @@ HONEST: Lie = {
     "drop_ack": 0, "silence_after_accepting": False, "duplicate_statement": None, "wrong_totals": 0,
     "truncated_statement": 0, "refuse_files": 0, "debit_twice": 0, "strays": 0, "unsolicited_credits": 0,
     "late_returns": 0, "credit_without_debit": 0, "settle_rejected": 0, "wrong_amount": 0, "reject": 0,
-    "reject_rate": 0.06, "return_rate": 0.08, "late_rate": 0.02, "slow_ms": 0,
+    "reject_rate": 0.06, "return_rate": 0.08, "late_rate": 0.02, "slow_ms": 0, "stray_reversals": 0,
+    "unnumbered_statements": False,
 }  # fmt: skip
 
-_ISO_ONLY = ("wrong_currency", "pending")
+_ISO_ONLY = ("wrong_currency", "pending", "unnumbered_statements")
 
 
 def for_bank(bank: MockBank, wishes: Lie) -> Lie:

@@ -303,8 +303,7 @@ class World:
         for day in BANKING_DAYS:
             self._be_harmful(ABOUT_BOOKINGS)
             self.let_banks_work(date(year, month, day))
-            for _ in range(2):
-                self.crew.tick()
+            self._hear_of_it()
             self._after_banking(day)
         self._come_to_rest(date(year, month, BANKING_DAYS[-1]))
         if not self.one("SELECT count(*) FROM run WHERE state = 'DONE'"):
@@ -326,6 +325,11 @@ class World:
 
     def _after_approval(self) -> None:
         """What this kind of world does when a plan is approved and nothing of it has left."""
+
+    def _hear_of_it(self) -> None:
+        """The office collects and takes what the banks said."""
+        for _ in range(2):
+            self.crew.tick()
 
     def _after_banking(self, day: int) -> None:
         """What it does when the banks have worked up to this day of the month and the office has heard of it."""
