@@ -107,7 +107,10 @@ class Run:
         return all(kind in self.tried and len(self.tried[kind]) == len(self.boundaries[kind]) for kind in kinds)
 
     def tally(self, kind: str) -> Tally:
-        return self.tallies.setdefault(kind, Tally())
+        if kind not in self.tallies:
+            before = self.counts.read() if self.counts else {}
+            self.tallies[kind] = Tally(killed_before=before.get(kind, Counter()))
+        return self.tallies[kind]
 
     def count(self, level: str) -> None:
         self.trials[level] = self.trials.get(level, 0) + 1
@@ -155,7 +158,8 @@ def main(words: Sequence[str]) -> int:
         "--counts",
         type=Path,
         metavar="FILE",
-        help="add the kills at each place to FILE, and tell of all runs that did; runs may share it at the same time."
+        help="aim at what runs before did not hit often enough on this database, add the kills at each place to FILE,"
+        " and tell of all runs that did; runs may share it at the same time."
         " Counting starts anew when the source under test has changed",
     )
     options = parser.parse_args(words)

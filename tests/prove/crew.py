@@ -82,6 +82,8 @@ class Tally:
     stops: int = 0
     errors: int = 0
     killed_at: Counter[str] = field(default_factory=Counter)
+    #: The same of earlier runs that this one continues.
+    killed_before: Counter[str] = field(default_factory=Counter)
     passed: Counter[str] = field(default_factory=Counter)
     #: Seconds that the slowest world took to come to rest after its last fault.
     longest_rest: float = 0.0
@@ -89,6 +91,10 @@ class Tally:
     lies_told: Counter[tuple[str, str]] = field(default_factory=Counter)
     #: The last places that were passed, oldest first.
     latest: deque[str] = field(default_factory=lambda: deque(maxlen=200))
+
+    def times_killed(self, place: str) -> int:
+        """How often somebody was killed there, in this run and those before it."""
+        return self.killed_at[place] + self.killed_before[place]
 
 
 class NotDone(Exception):
@@ -151,7 +157,7 @@ class Crew:
         ready = [one for one in self.members if not one.is_dead and not one.is_stopped]
         if not ready or self.luck.random() >= self.violence:
             return
-        weights = [1 / (1 + self.tally.killed_at[place]) ** 2 for place in PLACES]
+        weights = [1 / (1 + self.tally.times_killed(place)) ** 2 for place in PLACES]
         places = set(self.luck.choices(PLACES, weights, k=_PLACES_AT_ONCE))
         action = self.luck.choices(("kill", "stop", "fail", "full"), (82, 6, 6, 6))[0]
         turn = self.luck.choice((1, 1, 1, 1, 2))

@@ -125,11 +125,12 @@ class Drill(World):
 
     def _for_each(self, things: Iterable[_Thing], work: Callable[[_Thing], object]) -> None:
         """As `_often`, with another of these each time."""
-        killed_at = self.tally.killed_at
+        tally = self.tally
         for thing in things:
-            before = killed_at.copy()
+            before = tally.killed_at.copy()
             work(thing)
-            if not any(count > before[place] and count < self.relay.enough for place, count in killed_at.items()):
+            killed = [place for place, count in tally.killed_at.items() if count > before[place]]
+            if not any(tally.times_killed(place) < self.relay.enough for place in killed):
                 return
 
     def _over_again(self, work: Callable[[], object]) -> None:

@@ -80,7 +80,7 @@ class Relay(Crew):
                 self._armed[place] = self.luck.choices(_ACTIONS, _SHARES)[0]
 
     def _wish(self, place: str) -> float:
-        count = self.tally.killed_at[place]
+        count = self.tally.times_killed(place)
         if count < self.enough:
             # Not always: who dies when the answer is there never comes to write it down.
             return 1 - count / (2 * self.enough)
@@ -170,7 +170,7 @@ class Relay(Crew):
         self.tally.kills += 1
         self.tally.killed_at[place] += 1
         self._died_at = place
-        is_enough = self.tally.killed_at[place] >= self.enough or self.luck.random() >= _SAME_PLACE
+        is_enough = self.tally.times_killed(place) >= self.enough or self.luck.random() >= _SAME_PLACE
         if place and is_enough and place != self._end:
             del self._armed[place]
         self._after_kill()
