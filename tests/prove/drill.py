@@ -98,6 +98,8 @@ class Drill(World):
 
     crew_type: type[Crew] = Relay
     most_attempts = 3000
+    #: So there are many files.
+    most_payments = 4
 
     #: On which of the month's days the database is lost: 0 is before the first banking day.
     _lost_on: int | None = None

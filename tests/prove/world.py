@@ -139,6 +139,8 @@ class World:
     crew_type: type[Crew] = Crew
     #: How often a request is made before it is given up.
     most_attempts = 200
+    #: So many payments in one file, at most.
+    most_payments = 1000
 
     def __init__(
         self, folder: Path, database_url: str, seed: int, tally: Tally, harm: Harm, bug: str,
@@ -216,7 +218,8 @@ class World:
         """What an administrator does once: schema, rules, officers, schedules, banks."""
         texts = [
             # Short patience: a bank that is silent on this machine stays silent.
-            bank.toml().replace(str(bank.ready["port"]), str(line.port)) + 'timeout = "4"\n'
+            bank.toml().replace(str(bank.ready["port"]), str(line.port))
+            + f'timeout = "4"\nmax_payments = "{self.most_payments}"\n'
             for bank, line in zip(self.banks, self.lines, strict=True)
         ]
         (self.home / "banks.toml").write_text("\n".join(texts), encoding="utf-8")
