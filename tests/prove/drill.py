@@ -68,6 +68,8 @@ _PAID_LATE = 6
 _REFUSED = {"iso": 5, "delimited": 3}
 #: Of a bank that says what it books, once.
 _SPEAKS_CLEARLY: Lie = {"silence_after_accepting": False, "duplicate_statement": None, "wrong_totals": 0, "drop_ack": 0}
+#: After so many days comes back by itself what a person would have to ask for: when that is known.
+_COMES_BACK = 7
 #: How likely the post refuses a whole file by nothing but a note beside it, whenever it is asked what to do wrong.
 _NOTE_ALONE = 0.75
 #: How often in a month is done what an office does seldom, at most: a place after which all is done kills once each
@@ -390,10 +392,10 @@ class Drill(World):
             line.weather = before
 
     def _after_banking(self, day: int) -> None:
+        if day != BANKING_DAYS[-1]:
+            self._pay_refused_ones_late()
         if day == self._lost_on:
             self._lose_the_database()
-        if day == BANKING_DAYS[0]:
-            self._pay_refused_ones_late()
         if day == BANKING_DAYS[-1]:
             # By then a bank that said nothing is asked why.
             self.clock.advance(timedelta(days=4))
@@ -469,7 +471,7 @@ class Drill(World):
         for code, names in late.items():
             by_code[code].misbehave({"settle_rejected": names})
         for code, names in returned.items():
-            by_code[code].misbehave({"late_returns": names, "late_after_days": 2})
+            by_code[code].misbehave({"late_returns": names, "late_after_days": _COMES_BACK})
 
     def _publish(self, code: str) -> Path:
         self.relay.violence = self.harm.violence
