@@ -142,6 +142,29 @@ def test_refused_paid_again_booked_after_all_and_taken_back(
         assert (again_folder / name).read_bytes() == (tmp_path / "midway" / name).read_bytes()
 
 
+def test_what_the_bank_has_not_booked_yet_is_cancelled(office: PayingOffice, program: Program) -> None:
+    """Its CANC has the reason of our request, DUPL, and is no word about a second copy of the file."""
+    (first,) = office.pay("2026-12")
+    the_bank_works(office, program, datetime(2026, 12, 7, tzinfo=UTC))
+    office.resubmit("2026-12")
+    program.ask("misbehave", reject_rate=0, settle_rejected=[first])
+    office.clock.set(datetime(2026, 12, 8, 11, 30, tzinfo=UTC))  # after the bank's hour: it is for the next day
+    (second,) = office.pay("2027-01", periods=["2026-12"])
+    the_bank_works(office, program, datetime(2026, 12, 8, tzinfo=UTC))
+    assert (office.state_of(first), office.state_of(second)) == ("SETTLED", "SENT")
+    recall_payments(office.database, office.vault, office.banks, office.clock, SYSTEM)
+    the_bank_works(office, program, datetime(2026, 12, 9, tzinfo=UTC))
+    with office.database.read() as connection:
+        (recalled,) = recalls.list_recalls(connection)
+    assert recalled.state is RecallState.ACCEPTED
+    assert (office.state_of(first), office.state_of(second)) == ("SETTLED", "REJECTED")
+    assert (office.paid_vnd(), office.discrepancies()) == (BTXH, [])
+    check_books(office.database, office.vault, office.banks, office.clock, SYSTEM).require_agreement()
+    rows = [line.split(",") for line in program.control.get("/control/payments.csv").text.splitlines()[1:]]
+    assert {row[0]: row[4] for row in rows} == {first: "paid", second: "rejected"}
+    assert office.plan("2027-02").arrears == Figure(0, 0), "it is paid by the first"
+
+
 def test_a_bank_that_refuses_to_give_it_back_leaves_it_to_people(office: PayingOffice, program: Program) -> None:
     (first,) = office.pay("2026-12")
     the_bank_works(office, program, datetime(2026, 12, 7, tzinfo=UTC))
