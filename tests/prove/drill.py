@@ -221,7 +221,10 @@ class Drill(World):
             self._often(partial(chore, self, code), _PERSONS if chore is hold_somebody else _TIMES)
         self._often(partial(self._approve_and_take_back, code))
         self._often(self._review_twice)
-        self._often(self._lose_a_kept_file)
+        self._often(self._lose_a_kept_file, 2 * _TIMES)
+        self._over_again(self._close_what_can_be)
+
+    def _close_what_can_be(self) -> None:
         for (earlier,) in self.rows("SELECT code FROM payment_cycle WHERE state = 'RELEASED' ORDER BY id"):
             self.call(Role.APPROVER, "POST", f"/cycles/{earlier}/closing", accept=("cycle_open",))
 
@@ -330,9 +333,13 @@ class Drill(World):
 
         rounds: list[list[str]] = []
         self._often(lambda: rounds.append(decline()))
-        # Some of them one by one, then the rest at once.
-        self._for_each(rounds[0][:_TIMES], lambda name: again(code, name))
-        again(code)
+
+        def pay_again() -> None:
+            # Some of them one by one, then the rest at once.
+            self._for_each(rounds[0][:_TIMES], lambda name: again(code, name))
+            again(code)
+
+        self._over_again(pay_again)
 
     def _after_approval(self) -> None:
         self._back_up(self._backup)
