@@ -345,9 +345,11 @@ def _drills(found: Run, kind: str, url: str, folder: Path, seed: int) -> None:
     """A world in which each piece of work is killed at one place after the other, and the database is lost."""
     harm = replace(DRILL_HARM, quiet_seconds=found.quiet_seconds)
     if found.share is not None or found.bug:
-        # Once at each place and seldom more, or its first month would be all of a short run; and a seeded fault
-        # shows when the work is done, however often it was broken off.
+        # Once at each place and seldom more, or its first month would be all of a short run.
         harm = replace(harm, enough=1)
+    if found.bug and "drills" not in found.trials:
+        # What shows without kills shows soonest so.
+        harm = harm.times(0.0)
     with _told_of(found, world(folder, url, seed, found.tally(kind), harm, found.bug, kind=Drill)) as made:
         _live(found, made, "drills", min(found.most_months, _DRILL_MONTHS), f"drill {kind} {seed}")
 
