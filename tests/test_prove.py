@@ -315,6 +315,26 @@ def test_the_command_refuses_to_try_nothing(
     assert not told.out
 
 
+@pytest.mark.parametrize("words", [["--bug", "no-rule-u1"], ["--matrix"]])
+def test_kills_with_a_seeded_fault_are_not_counted(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main(["--counts", str(tmp_path / "counts.json"), *words])
+    assert ended.value.code == 2
+    assert "as it is" in capsys.readouterr().err
+    assert not (tmp_path / "counts.json").exists()
+
+
+def test_what_holds_no_counts_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "counts.json").write_text("half a fi")
+    with pytest.raises(SystemExit) as ended:
+        command.main(["--counts", str(tmp_path / "counts.json")])
+    assert ended.value.code == 2
+    assert "is no file of counts" in capsys.readouterr().err
+    assert (tmp_path / "counts.json").read_text() == "half a fi"
+
+
 def test_a_run_without_a_trial_proves_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -167,6 +167,14 @@ def main(words: Sequence[str]) -> int:
         for name in sorted(LEVELS_OF_BUG):
             print(f"{name:32} {'+'.join(LEVELS_OF_BUG[name]):18} {WHAT[name]}")
         return 0
+    if options.counts and (options.bug or options.matrix):
+        parser.error("--counts is for the source as it is, without a seeded fault")
+    counts = Counts(options.counts) if options.counts else None
+    try:
+        if counts:
+            counts.read()
+    except (OSError, ValueError, KeyError) as failure:
+        parser.error(f"{options.counts} is no file of counts ({type(failure).__name__})")
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**9)
     kinds = _KINDS if options.database == "both" else (options.database,)
     start = time.monotonic()
@@ -180,7 +188,7 @@ def main(words: Sequence[str]) -> int:
         roughness=options.roughness,
         names_seldom=options.seldom,
         model_steps=options.steps,
-        counts=Counts(options.counts) if options.counts else None,
+        counts=counts,
     )
     if options.matrix:
         return _matrix(found, options.minutes * 60, options.level, kinds)
