@@ -67,6 +67,12 @@ def the_bank_works(office: PayingOffice, program: Program, day: datetime) -> dic
     return done
 
 
+def outcomes_at(program: Program) -> dict[str, str]:
+    """End-to-end id -> what became of the payment, by the bank's own books."""
+    rows = [line.split(",") for line in program.control.get("/control/payments.csv").text.splitlines()[1:]]
+    return {row[0]: row[4] for row in rows}
+
+
 def report(office: PayingOffice, cycle: str, folder: Path) -> dict[str, Any]:
     """The published report, after everybody could have verified it."""
     signer = open_or_create_signer(folder.parent / "key.pem")
@@ -116,8 +122,7 @@ def test_refused_paid_again_booked_after_all_and_taken_back(
 
     # Everybody's books: ours by every equation, with the files; the bank's own; the reports.
     check_books(office.database, office.vault, office.banks, office.clock, SYSTEM).require_agreement()
-    rows = [line.split(",") for line in program.control.get("/control/payments.csv").text.splitlines()[1:]]
-    assert {row[0]: row[4] for row in rows} == {first: "paid", second: "returned"}
+    assert outcomes_at(program) == {first: "paid", second: "returned"}
     assert program.ask("ledger")["integrity"] == "ok"
     for cycle, outcome in (("2026-12", "settled"), ("2027-01", "returned")):
         content = report(office, cycle, tmp_path / cycle)
@@ -160,8 +165,7 @@ def test_what_the_bank_has_not_booked_yet_is_cancelled(office: PayingOffice, pro
     assert (office.state_of(first), office.state_of(second)) == ("SETTLED", "REJECTED")
     assert (office.paid_vnd(), office.discrepancies()) == (BTXH, [])
     check_books(office.database, office.vault, office.banks, office.clock, SYSTEM).require_agreement()
-    rows = [line.split(",") for line in program.control.get("/control/payments.csv").text.splitlines()[1:]]
-    assert {row[0]: row[4] for row in rows} == {first: "paid", second: "rejected"}
+    assert outcomes_at(program) == {first: "paid", second: "rejected"}
     assert office.plan("2027-02").arrears == Figure(0, 0), "it is paid by the first"
 
 

@@ -77,7 +77,7 @@ _NOTE_ALONE = 0.75
 _TIMES, _PERSONS = 6, 3
 #: Where the first byte is about to leave.
 _ABOUT_TO_LEAVE, _SENDING = "handing_over._claim begun", "handing_over."
-#: Lines on which hardly anything leaves, and what does is known not to have.
+#: Lines on which hardly anything leaves, and it is known of what has not.
 _NO_WAY_OUT = Weather(lost=0.95)
 #: The outcome of whom the bank knows by nearly the same name, decided or not.
 _NEARLY_THE_SAME = "SELECT id FROM account_match WHERE valid_to IS NULL AND (outcome = :it OR evidence LIKE :said)"
@@ -414,10 +414,9 @@ class Drill(World):
     def _be_harmful(self, lies: Sequence[Lie]) -> None:
         super()._be_harmful(lies)
         for bank in self.banks:
-            # Whom it refuses is paid again next month, and some of them late as well.
-            bank.misbehave({"reject_rate": 0.3})
-            # Some of them it pays late: while the second one is at home, and when it has it.
-            bank.misbehave({"reject": _REFUSED.get(bank.profile.profile, 0)})
+            # Whom it refuses is paid again next month; some of them it pays late as well: while the second one is at
+            # home, and when it has it.
+            bank.misbehave({"reject_rate": 0.3, "reject": _REFUSED.get(bank.profile.profile, 0)})
             if bank.profile.profile == "post" and self.luck.random() < _NOTE_ALONE:
                 bank.misbehave({"refuse_files": 1})  # by a note beside the file alone
 
